@@ -1,0 +1,73 @@
+/** Every subcommand, in the order in which help lists them. @module */
+import { basename } from "node:path";
+import { CommandError, type CommandRow } from "./command.ts";
+
+export const COMMANDS: readonly CommandRow[] = [];
+
+const VERSION = "0.1.0";
+
+/** Answers the command table's text. */
+export function overview(): string {
+  const width = Math.max(...COMMANDS.map((row) => row.name.length));
+  const rows = COMMANDS.map((row) => `  ${row.name.padEnd(width)}  ${row.summary}`);
+  return `ipsecbox ${VERSION}: IPsec in one file
+
+usage: ipsecbox COMMAND [ARGUMENT ...]
+       COMMAND [ARGUMENT ...]          when called by a link of that name (ipsecbox install --links DIR)
+
+${rows.join("\n")}
+
+"ipsecbox help COMMAND" explains one.
+`;
+}
+
+const encoder = new TextEncoder();
+
+/** Writes all of `text`, also to a pipe that takes it in pieces. */
+export function print(text: string, to: { writeSync(octets: Uint8Array): number } = Deno.stdout): void {
+  let octets = encoder.encode(text);
+  while (octets.length) octets = octets.subarray(to.writeSync(octets));
+}
+
+function nearest(word: string): string {
+  const close = COMMANDS.filter((row) => row.name.startsWith(word) || word.startsWith(row.name));
+  return close.length ? `; did you mean "${close[0].name}"?` : "";
+}
+
+/**
+ * Runs the command that `invokedAs` (the program's own name, if it is a command's) or the first argument names.
+ *
+ * @returns the exit status: 0, 1 for a failure, 2 for a command that does not exist
+ */
+export async function runCommand(invokedAs: string, args: string[]): Promise<number> {
+  const called = basename(invokedAs);
+  const byLink = COMMANDS.find((row) => row.name === called);
+  const [first, ...rest] = byLink ? [byLink.name, ...args] : args;
+  if (first === undefined || first === "help" || first === "--help" || first === "-h") {
+    const row = COMMANDS.find((row) => row.name === rest[0]);
+    if (!row && rest[0] !== undefined) {
+      print(`ipsecbox: no command "${rest[0]}"${nearest(rest[0])}\n`, Deno.stderr);
+      return 2;
+    }
+    const module = row && await row.load();
+    if (module && rest.length > 1) return await module.run(["help", ...rest.slice(1)]);
+    print(module ? module.HELP : overview(), first === undefined ? Deno.stderr : Deno.stdout);
+    return first === undefined ? 2 : 0;
+  }
+  if (first === "version" || first === "--version") {
+    print(`ipsecbox ${VERSION}\n`);
+    return 0;
+  }
+  const row = byLink ?? COMMANDS.find((row) => row.name === first);
+  if (!row) {
+    print(`ipsecbox: no command "${first}"${nearest(first)}. "ipsecbox help" lists them\n`, Deno.stderr);
+    return 2;
+  }
+  try {
+    return await (await row.load()).run(rest);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    print(`${row.name}: ${error.message}\n`, Deno.stderr);
+    return error.status;
+  }
+}
