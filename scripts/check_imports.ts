@@ -11,6 +11,7 @@ export const LAYERS: Record<string, readonly string[] | "all"> = {
   ipsec: ["octets", "crypto", "ip"],
   datapath: ["ipsec", "ip", "octets", "crypto"],
   pfkey: ["ipsec", "octets", "ip", "crypto"],
+  engine: ["pfkey", "ipsec", "octets", "ip", "crypto"],
   isakmp: ["octets", "ip", "crypto"],
   ike: ["isakmp", "crypto", "ip", "octets"],
   photuris: ["crypto", "ip", "octets"],
