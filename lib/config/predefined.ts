@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { AUTHENTICATORS, ESP_CIPHERS } from "../crypto/algorithms.ts";
 
 /** The tags of a predefined section, in the order in which they would be written. */
 export type PredefinedSection = ReadonlyMap<string, string>;
@@ -18,30 +19,27 @@ interface CipherName {
   /** TRANSFORM_ID of ESP. */
   readonly esp: string;
   readonly keyLength?: string;
-  /** Named since 2.7. */
-  readonly old?: true;
 }
 
-/** `NAME` for any key length, `NAME-128`, `NAME-192`, `NAME-256` for one. */
-const byKeyLength = (name: string, esp: string, phase1?: string): CipherName[] =>
-  ["128,128:256", "128,128:128", "192,192:192", "256,256:256"].map((keyLength, i) => ({
-    name: i ? `${name}-${keyLength.slice(0, 3)}` : name,
-    esp,
-    phase1,
-    keyLength,
-  }));
+/** Parts of names that OpenBSD 2.7 to 2.9 had. */
+const OLD_CIPHERS = ["DES", "3DES", "BLF", "CAST"];
+const BLOWFISH_KEYS = "128,96:192";
 
-const CIPHER_NAMES: readonly CipherName[] = [
-  { name: "DES", phase1: "DES_CBC", esp: "DES", old: true },
-  { name: "3DES", phase1: "3DES_CBC", esp: "3DES", old: true },
-  { name: "BLF", phase1: "BLOWFISH_CBC", esp: "BLOWFISH", keyLength: "128,96:192", old: true },
-  { name: "CAST", phase1: "CAST_CBC", esp: "CAST", old: true },
-  ...byKeyLength("AES", "AES", "AES_CBC"),
-  ...byKeyLength("AESCTR", "AES_CTR"),
-  ...byKeyLength("AESGCM", "AES_GCM_16"),
-  ...byKeyLength("AESGMAC", "AES_GMAC"),
-  { name: "NULL", esp: "NULL" },
-];
+/** AES in all modes: `NAME` for any key length, `NAME-128`, `NAME-192`, `NAME-256` for one. */
+const CIPHER_NAMES: readonly CipherName[] = ESP_CIPHERS.flatMap(
+  ({ suiteName, ikeCipherName, espTransformName, key }): CipherName[] => {
+    if (!suiteName || !espTransformName) return [];
+    const row = { name: suiteName, phase1: ikeCipherName, esp: espTransformName };
+    if (suiteName === "BLF") return [{ ...row, keyLength: BLOWFISH_KEYS }];
+    if (key.step === 1) return [row];
+    const fixed = [16, 24, 32].map((octets) => 8 * octets).map((bits) => ({
+      ...row,
+      name: `${suiteName}-${bits}`,
+      keyLength: `${bits},${bits}:${bits}`,
+    }));
+    return [{ ...row, keyLength: "128,128:256" }, ...fixed];
+  },
+);
 
 interface HashName {
   readonly name: string;
@@ -50,17 +48,14 @@ interface HashName {
   readonly hmac: string;
   /** TRANSFORM_ID of AH. */
   readonly ah: string;
-  readonly old?: true;
 }
 
-const HASH_NAMES: readonly HashName[] = [
-  { name: "MD5", phase1: "MD5", hmac: "HMAC_MD5", ah: "MD5", old: true },
-  { name: "SHA", phase1: "SHA", hmac: "HMAC_SHA", ah: "SHA", old: true },
-  { name: "RIPEMD", hmac: "HMAC_RIPEMD", ah: "RIPEMD", old: true },
-  { name: "SHA2-256", phase1: "SHA2_256", hmac: "HMAC_SHA2_256", ah: "SHA2_256" },
-  { name: "SHA2-384", phase1: "SHA2_384", hmac: "HMAC_SHA2_384", ah: "SHA2_384" },
-  { name: "SHA2-512", phase1: "SHA2_512", hmac: "HMAC_SHA2_512", ah: "SHA2_512" },
-];
+const HASH_NAMES: readonly HashName[] = AUTHENTICATORS.flatMap(
+  ({ suiteName, mac, ikeHashName, authenticationName, ahTransformName }) =>
+    suiteName && mac && authenticationName && ahTransformName
+      ? [{ name: suiteName, phase1: ikeHashName, hmac: authenticationName, ah: ahTransformName }]
+      : [],
+);
 
 /** The groups a name may carry as GRPn, with their GROUP_DESCRIPTION. */
 const GROUP_NAMES: ReadonlyMap<number, string> = new Map([
@@ -99,7 +94,7 @@ const find = <Row extends { name: string }>(rows: readonly Row[], name: string |
 /** The group of a name: `GRPn`, or by era. Undefined when `GRPn` is no group. */
 function groupOf(number: string | undefined, cipher?: CipherName, hash?: HashName): string | undefined {
   if (number !== undefined) return GROUP_NAMES.get(Number(number));
-  return (cipher === undefined || cipher.old) && hash?.name === "MD5" ? "MODP_768" : "MODP_1024";
+  return (cipher === undefined || OLD_CIPHERS.includes(cipher.name)) && hash?.name === "MD5" ? "MODP_768" : "MODP_1024";
 }
 
 function section(tags: Record<string, string | undefined>): PredefinedSection {
