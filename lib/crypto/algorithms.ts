@@ -594,20 +594,28 @@ function withoutParity(key: Iterable<number>): string {
 export const isWeakDesKey = (key: Uint8Array): boolean => WEAK_DES_KEYS.has(withoutParity(key));
 
 /**
+ * Checks the length of a key (with its salt at the end) against its algorithm.
+ *
+ * @throws {RangeError} that tells the length given and the lengths allowed
+ */
+export function checkKeyLength(row: AlgorithmRow, keyOctets: number): void {
+  const { min, max, step } = row.key;
+  const octets = keyOctets - row.saltOctets;
+  if (octets >= min && octets <= max && (octets - min) % step === 0) return;
+  const salt = row.saltOctets ? ` (the last ${row.saltOctets} are the salt)` : "";
+  throw new RangeError(
+    `Cannot use key of ${keyOctets} octets for ${row.name}: ${keyLengthsText(row)} octets are allowed${salt}`,
+  );
+}
+
+/**
  * Checks a key (with its salt at the end) against its algorithm.
  *
  * @throws {RangeError} on a length the algorithm does not have, a weak or semi-weak DES key, a 3DES key whose first two
  * or last two parts are the same (RFC 2451 2.4). The message holds no octet of the key.
  */
 export function checkKey(row: AlgorithmRow, key: Uint8Array): void {
-  const { min, max, step } = row.key;
-  const octets = key.length - row.saltOctets;
-  if (octets < min || octets > max || (octets - min) % step) {
-    const salt = row.saltOctets ? ` (the last ${row.saltOctets} are the salt)` : "";
-    throw new RangeError(
-      `Cannot use key of ${key.length} octets for ${row.name}: ${keyLengthsText(row)} octets are allowed${salt}`,
-    );
-  }
+  checkKeyLength(row, key.length);
   if (row.name === "des" && isWeakDesKey(key)) {
     throw new RangeError("Cannot use key for des: it is one of the 16 weak and semi-weak DES keys");
   }
