@@ -63,6 +63,8 @@ export interface SaParameters extends SaIdentity {
   readonly udpPort?: number;
   /** Transport mode behind NAT: the peers' original addresses, for checksum correction (RFC 3948 3.1.2). */
   readonly natOriginal?: { source?: Address; destination?: Address };
+  /** What the SA was negotiated for, as its sender sees the packets; absent: anything its flow sends through it. */
+  readonly selector?: Omit<Selector, "direction">;
   readonly hard: Lifetime;
   readonly soft: Lifetime;
   readonly sourceIdentity?: Identity;

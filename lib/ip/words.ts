@@ -1,0 +1,26 @@
+/** Addresses as int32 words, the form in which the packet path compares and hashes them. @module */
+import type { Address } from "./address.ts";
+
+/** The four int32 words of an address; an IPv4 address is the first, the others are 0. */
+export function addressWords(address: Address | undefined): Int32Array {
+  const words = new Int32Array(4);
+  if (address) {
+    const view = new DataView(address.octets.buffer, address.octets.byteOffset, address.octets.byteLength);
+    for (let i = 0; i < address.octets.length / 4; i++) words[i] = view.getInt32(4 * i);
+  }
+  return words;
+}
+
+/** The address of such words. */
+export function wordsAddress(family: 4 | 6, words: Int32Array, from = 0): Address {
+  const octets = new Uint8Array(family === 4 ? 4 : 16);
+  const view = new DataView(octets.buffer);
+  for (let i = 0; i < octets.length / 4; i++) view.setInt32(4 * i, words[from + i]);
+  return { family, octets };
+}
+
+/** Whether the address of `family` at arena offset `at` has these words. */
+export function sameAddressAt(view: DataView, at: number, family: number, words: Int32Array): boolean {
+  return view.getInt32(at) === words[0] && (family === 4 ||
+    (view.getInt32(at + 4) === words[1] && view.getInt32(at + 8) === words[2] && view.getInt32(at + 12) === words[3]));
+}

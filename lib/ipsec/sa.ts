@@ -1,0 +1,280 @@
+/** The security association: keyed, sized and counted (RFC 2401 4.1, 4.4.3). @module */
+import {
+  type AuthenticatorRow,
+  authenticatorByName,
+  checkKey,
+  cipherByName,
+  type CipherRow,
+} from "../crypto/algorithms.ts";
+import type { Aead, PacketCipher, PacketCrypto, PacketMac } from "../crypto/packet.ts";
+import { formatAddress, isUnspecified } from "../ip/address.ts";
+import { IPV4, IPV6, UDP } from "../ip/headers.ts";
+import { addressWords } from "../ip/words.ts";
+import type { Arena } from "../octets/arena.ts";
+import { erase } from "../octets/bytes.ts";
+import { ah } from "./ah.ts";
+import { oldAh } from "./ah_old.ts";
+import { esp } from "./esp.ts";
+import { oldEsp } from "./esp_old.ts";
+import { ipip } from "./ipip.ts";
+import type { Packet } from "./packet.ts";
+import { ReplayWindow } from "./replay.ts";
+import { scratchOf } from "./scratch.ts";
+import { PROTOCOL, type SaParameters, type SaState, type SecurityProtocol } from "./types.ts";
+
+/** The functions of one kind of SA; which one is decided once, when the SA is made. */
+export interface Transform {
+  /** Grows the packet in place. 0 or a drop reason; a dropped packet is worthless. */
+  encapsulate(arena: Arena, sa: Sa, packet: Packet): number;
+  /** The reverse, for a packet that `locate` has seen. */
+  decapsulate(arena: Arena, sa: Sa, packet: Packet): number;
+  /** Octets from the security header to the packet's end when `dataOctets` octets are protected. */
+  securedOctets(sa: Sa, dataOctets: number): number;
+  /** Most octets that can be protected when security header and all that follows may have `securedOctets` octets. */
+  maxData(sa: Sa, securedOctets: number): number;
+}
+
+/** Cells of {@linkcode Sa.counters}. Times are seconds since the epoch, written by the caller. */
+export const COUNTER = { PACKETS: 0, BYTES: 1, ALLOCATIONS: 2, ADDED: 3, FIRST_USED: 4, LAST_USED: 5 } as const;
+/** Octets of a buffer for {@linkcode Sa.counters}. */
+export const COUNTER_OCTETS = 8 * 6;
+
+export interface SaOptions {
+  /** DF of an outer IPv4 header around an IPv4 packet (RFC 2401 6.1): default copy. Around IPv6 copy means clear. */
+  dontFragment?: "copy" | "set" | "clear";
+  /** TTL or hop limit of outer headers; default 64. */
+  hopLimit?: number;
+  /** RFC 6040 4.1: `compatibility` sends not-ECT, for peers that drop the congestion mark. Default normal. */
+  ecn?: "normal" | "compatibility";
+  /** Our UDP port when the SA is UDP-encapsulated; default 4500. */
+  udpSourcePort?: number;
+  /** Doubles that hold the counters, e.g. in memory shared with another thread. */
+  counters?: Float64Array;
+}
+
+const DF_POLICY = { copy: 0, set: 1, clear: 2 } as const;
+
+/** A keyed SA. Numbers of the packet path are int32; contexts live until disposal. */
+export class Sa implements Disposable {
+  /** Own copies of the keys are in here; disposal erases them. */
+  readonly parameters: SaParameters;
+  readonly transform: Transform;
+  readonly arena: Arena;
+  readonly crypto: PacketCrypto;
+  readonly cipherRow: CipherRow | undefined;
+  readonly authenticatorRow: AuthenticatorRow | undefined;
+  readonly spi: number;
+  readonly protocol: SecurityProtocol;
+  /** Family of the outer header. */
+  readonly family: 4 | 6;
+  /** Outer addresses as words; see {@linkcode addressWords}. */
+  readonly source: Int32Array;
+  readonly destination: Int32Array;
+  readonly sourceKnown: boolean;
+  readonly tunnel: boolean;
+  /** Octets of the security header with IV (ESP) or ICV and its padding (AH). */
+  readonly headOctets: number;
+  readonly ivOctets: number;
+  /** Data is padded to a multiple of this. */
+  readonly blockOctets: number;
+  readonly icvOctets: number;
+  readonly randomPadding: boolean;
+  /** Null: no replay protection. */
+  readonly replay: ReplayWindow | null;
+  readonly counters: Float64Array;
+  readonly dfPolicy: number;
+  readonly hopLimit: number;
+  readonly ecnMask: number;
+  /** Peer's UDP port, 0 without UDP encapsulation; a NAT may change it. */
+  udpPort: number;
+  readonly udpSourcePort: number;
+  /** Last sequence number sent, int32. */
+  sequence = 0;
+  /** Next IV of counter-mode ciphers, as two int32; it starts anywhere, so that a restart does not repeat it. */
+  ivHigh = 0;
+  ivLow = 0;
+  readonly salt: number;
+  readonly aead: Aead | null = null;
+  readonly cipher: PacketCipher | null = null;
+  readonly mac: PacketMac | null = null;
+  /** Arena offset of memory that lives for one call. */
+  readonly scratchAt: number;
+  /** Changed by {@linkcode setState} of lifetimes.ts alone. */
+  state: SaState = "mature";
+  /** Whether packets may use it: mature or dying. */
+  usable = true;
+  /** Bundle (OpenBSD's `group`): the SA applied after this one (around it), and before it. */
+  outer: Sa | null = null;
+  inner: Sa | null = null;
+  /** Path MTU learned for this SA's outer packets; 0: unknown. */
+  pathMtu = 0;
+  /** Order of insertion into the SAD: the newest has the largest. */
+  age = 0;
+
+  /** Use {@linkcode createSa}. */
+  constructor(parameters: SaParameters, crypto: PacketCrypto, arena: Arena, options: SaOptions) {
+    const { protocol, source, destination, oldHeader, halfIv } = parameters;
+    this.parameters = {
+      ...parameters,
+      encryptionKey: parameters.encryptionKey?.slice(),
+      authenticationKey: parameters.authenticationKey?.slice(),
+    };
+    this.arena = arena;
+    this.crypto = crypto;
+    this.spi = parameters.spi | 0;
+    this.protocol = protocol;
+    this.family = destination.family;
+    this.source = addressWords(source);
+    this.destination = addressWords(destination);
+    this.sourceKnown = !isUnspecified(source);
+    this.tunnel = parameters.tunnel || protocol === PROTOCOL.IPIP;
+    this.randomPadding = parameters.randomPadding;
+    this.udpPort = parameters.udpPort ?? 0;
+    this.udpSourcePort = options.udpSourcePort ?? 4500;
+    this.dfPolicy = DF_POLICY[options.dontFragment ?? "copy"];
+    this.hopLimit = options.hopLimit ?? 64;
+    this.ecnMask = options.ecn === "compatibility" ? 0xfc : 0xff;
+    this.counters = options.counters ?? new Float64Array(COUNTER_OCTETS / 8);
+    this.scratchAt = scratchOf(arena);
+    const cipher = this.cipherRow = protocol === PROTOCOL.ESP ? cipherByName(parameters.encryption ?? "null") : undefined;
+    const authenticator = this.authenticatorRow = parameters.authentication === undefined
+      ? undefined
+      : authenticatorByName(parameters.authentication, protocol === PROTOCOL.AH && oldHeader);
+    const keyed = protocol === PROTOCOL.ESP && cipher?.name !== "null" ? cipher : authenticator;
+    const key = keyed === cipher ? this.parameters.encryptionKey : this.parameters.authenticationKey;
+    const keyOctets = (key?.length ?? 0) - (keyed?.saltOctets ?? 0);
+    this.salt = keyed?.saltOctets && key ? new DataView(key.buffer, key.byteOffset).getInt32(keyOctets) : 0;
+    const aeadName = cipher?.aead ?? (protocol === PROTOCOL.AH ? authenticator?.aead : undefined);
+    if (aeadName) this.aead = crypto.aead(aeadName, key!.subarray(0, keyOctets));
+    if (cipher?.cipher) this.cipher = crypto.cipher(cipher.cipher, key!.subarray(0, keyOctets));
+    if (authenticator?.mac) this.mac = crypto.mac(authenticator.mac, this.parameters.authenticationKey!);
+    this.ivOctets = cipher?.ivOctets ?? authenticator?.ivOctets ?? 0;
+    this.icvOctets = (cipher?.icvOctets || authenticator?.icvOctets) ?? 0;
+    this.blockOctets = Math.max(4, cipher?.blockOctets ?? 4);
+    if (protocol === PROTOCOL.ESP) {
+      this.transform = oldHeader ? oldEsp : esp;
+      this.headOctets = oldHeader ? 4 + (halfIv ? 4 : 8) : 8 + this.ivOctets;
+    } else if (protocol === PROTOCOL.AH) {
+      this.transform = oldHeader ? oldAh : ah;
+      const octets = (oldHeader ? 8 : 12) + this.ivOctets + this.icvOctets;
+      const unit = this.family === 6 && !oldHeader ? 8 : 4;
+      this.headOctets = Math.ceil(octets / unit) * unit;
+    } else {
+      this.transform = ipip;
+      this.headOctets = 0;
+    }
+    const authenticated = (this.aead !== null || this.mac !== null) && !oldHeader;
+    this.replay = authenticated && parameters.replayWindow > 0 ? new ReplayWindow(parameters.replayWindow) : null;
+    if (this.ivOctets === 8 && (this.aead || cipher?.cipher === "aes-ctr")) {
+      crypto.random(this.scratchAt, 8);
+      this.ivHigh = arena.view.getInt32(this.scratchAt);
+      this.ivLow = arena.view.getInt32(this.scratchAt + 4);
+    }
+  }
+
+  /** Octets of the outer IP and UDP headers that tunnel mode adds. */
+  get outerOctets(): number {
+    return (this.family === 4 ? IPV4.OCTETS : IPV6.OCTETS) + (this.udpPort ? UDP.OCTETS : 0);
+  }
+
+  /** Whether packets are authenticated. */
+  get authenticates(): boolean {
+    return this.aead !== null || this.mac !== null;
+  }
+
+  /** Whether packets are encrypted. */
+  get encrypts(): boolean {
+    return this.cipher !== null || (this.protocol === PROTOCOL.ESP && this.aead !== null &&
+      !this.cipherRow!.authenticatesOnly);
+  }
+
+  /** `esp 0x00001000 to 192.0.2.1`. */
+  toString(): string {
+    const name = this.protocol === PROTOCOL.ESP ? "esp" : this.protocol === PROTOCOL.AH ? "ah" : "ip4";
+    return `${name} 0x${(this.spi >>> 0).toString(16).padStart(8, "0")} to ${formatAddress(this.parameters.destination)}`;
+  }
+
+  [Symbol.dispose](): void {
+    this.usable = false;
+    this.aead?.[Symbol.dispose]();
+    this.cipher?.[Symbol.dispose]();
+    this.mac?.[Symbol.dispose]();
+    const { encryptionKey, authenticationKey } = this.parameters;
+    if (encryptionKey) erase(encryptionKey);
+    if (authenticationKey) erase(authenticationKey);
+    this.ivHigh = this.ivLow = 0;
+  }
+}
+
+/** What is wrong with parameters, as one clause, or undefined. Keys are checked separately. */
+function complaint(parameters: SaParameters): string | undefined {
+  const { protocol, spi, source, destination, encryption, authentication, oldHeader, halfIv } = parameters;
+  const needs = (what: boolean, text: string) => what ? undefined : text;
+  const common = needs(Number.isInteger(spi) && spi >= 1 && spi <= 0xffffffff, `SPI ${spi}: 1 to 0xffffffff is allowed`) ??
+    needs(source.family === destination.family || isUnspecified(source), "source and destination of different families") ??
+    needs(!isUnspecified(destination), "no destination");
+  if (common) return common;
+  if (protocol === PROTOCOL.IPIP) return needs(!encryption && !authentication, "algorithms for IP-in-IP, which has none");
+  if (protocol === PROTOCOL.AH) {
+    const row = authentication === undefined ? undefined : authenticatorByName(authentication, oldHeader);
+    const use = oldHeader ? "old ah" : "ah";
+    return needs(!encryption, "encryption for AH, which does not encrypt") ??
+      needs(authentication !== undefined, "AH without an authentication algorithm") ??
+      needs(row !== undefined, `unknown authentication algorithm "${authentication}"`) ??
+      needs(row!.uses.includes(use), `authentication algorithm ${authentication} with ${use}`) ??
+      needs(!parameters.udpPort, "AH in UDP (RFC 3948 is for ESP alone)");
+  }
+  const cipher = cipherByName(encryption ?? "null");
+  if (!cipher) return `unknown encryption algorithm "${encryption}"`;
+  if (oldHeader) {
+    return needs(cipher.oldEsp, `encryption algorithm ${cipher.name} with old ESP`) ??
+      needs(authentication === undefined, "authentication with old ESP, which has none");
+  }
+  const authenticator = authentication === undefined ? undefined : authenticatorByName(authentication);
+  return needs(!halfIv, "a 32-bit IV with new ESP") ??
+    needs(authentication === undefined || authenticator !== undefined, `unknown authentication algorithm "${authentication}"`) ??
+    needs(!authenticator || authenticator.uses.includes("esp"), `authentication algorithm ${authentication} with ESP`) ??
+    needs(!(cipher.aead && authenticator), `${cipher.name} together with a separate authentication algorithm`) ??
+    needs(cipher.name !== "null" || authenticator !== undefined, "ESP with neither encryption nor authentication") ??
+    needs(cipher.cipher !== "aes-ctr" || authenticator !== undefined, "aesctr without authentication (RFC 3686 1)");
+}
+
+/**
+ * Builds an SA whose packets lie in `arena`.
+ *
+ * @throws {RangeError} on algorithms that do not go together or a key that its algorithm cannot use; the message holds no
+ * octet of a key.
+ */
+export function createSa(
+  parameters: SaParameters,
+  crypto: PacketCrypto,
+  arena: Arena,
+  options: SaOptions = {},
+): Sa {
+  const wrong = complaint(parameters);
+  if (wrong) throw new RangeError(`Cannot make an SA with ${wrong}`);
+  const { protocol, oldHeader, encryption, authentication, encryptionKey, authenticationKey } = parameters;
+  if (protocol === PROTOCOL.ESP) checkKey(cipherByName(encryption ?? "null")!, encryptionKey ?? new Uint8Array());
+  if (authentication !== undefined) {
+    checkKey(
+      authenticatorByName(authentication, protocol === PROTOCOL.AH && oldHeader)!,
+      authenticationKey ?? new Uint8Array(),
+    );
+  }
+  return new Sa(parameters, crypto, arena, options);
+}
+
+/** Octets of the outer packet around a packet of `innerOctets` octets in tunnel mode; without outer IP and UDP when bare. */
+export function tunnelOctets(sa: Sa, innerOctets: number, bare = false): number {
+  return (bare ? 0 : sa.outerOctets) + sa.transform.securedOctets(sa, innerOctets);
+}
+
+/** The largest packet whose tunnel-mode form, IP and UDP headers included, fits `mtu`; negative when none does. */
+export function maxInner(sa: Sa, mtu: number): number {
+  return sa.transform.maxData(sa, mtu - sa.outerOctets);
+}
+
+/** The largest packet (with an IP header of `headerOctets`) whose transport-mode form fits `mtu`. */
+export function maxTransport(sa: Sa, mtu: number, headerOctets = sa.family === 4 ? IPV4.OCTETS : IPV6.OCTETS): number {
+  return headerOctets + sa.transform.maxData(sa, mtu - headerOctets - (sa.udpPort ? UDP.OCTETS : 0));
+}

@@ -1,0 +1,52 @@
+/** A packet through an SA or a bundle of them, whatever their kind. @module */
+import type { Arena } from "../octets/arena.ts";
+import { DROP, type Packet } from "./packet.ts";
+import { COUNTER, type Sa } from "./sa.ts";
+
+/**
+ * Applies one SA to an IP packet in place: it grows to the left (headers) and to the right (trailer, ICV). Tunnel mode
+ * when the SA asks for it, when the packet's addresses are not the SA's, or when the packet is a fragment that the SA
+ * cannot carry in transport mode.
+ *
+ * @returns 0 or a reason of {@linkcode DROP}; the packet is then worthless.
+ */
+export function encapsulate(arena: Arena, sa: Sa, packet: Packet): number {
+  if (!sa.usable) return DROP.expired;
+  const octets = packet.octets;
+  const drop = sa.transform.encapsulate(arena, sa, packet);
+  if (drop === 0) {
+    sa.counters[COUNTER.PACKETS] += 1;
+    sa.counters[COUNTER.BYTES] += octets;
+  }
+  return drop;
+}
+
+/**
+ * Undoes one SA on a packet that `locate` has seen. What is left starts with an IP header: the one from inside (tunnel
+ * mode, `packet.tunnelled`) or the outer one without the security header.
+ *
+ * @returns 0 or a reason; the packet is then worthless and the SA unchanged.
+ */
+export function decapsulate(arena: Arena, sa: Sa, packet: Packet): number {
+  if (!sa.usable) return DROP.expired;
+  const drop = sa.transform.decapsulate(arena, sa, packet);
+  if (drop === 0) {
+    sa.counters[COUNTER.PACKETS] += 1;
+    sa.counters[COUNTER.BYTES] += packet.octets;
+  }
+  return drop;
+}
+
+/**
+ * Applies a bundle: `sa`, which goes innermost, and all SAs grouped around it. `packet.bare` is a wish for the last of
+ * them.
+ */
+export function encapsulateBundle(arena: Arena, sa: Sa, packet: Packet): number {
+  const bare = packet.bare;
+  for (let next: Sa | null = sa; next !== null; next = next.outer) {
+    packet.bare = bare && next.outer === null;
+    const drop = encapsulate(arena, next, packet);
+    if (drop !== 0) return drop;
+  }
+  return 0;
+}
