@@ -1,7 +1,7 @@
 /** Block ciphers in CBC mode over whole octet strings, without padding: what IKE and Photuris encrypt messages with. @module */
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { type Bytes, concat } from "../octets/bytes.ts";
-import { checkKeyLength, ESP_CIPHERS } from "./algorithms.ts";
+import { packetCipherRow } from "./algorithms.ts";
 import { type Block64, decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { Blowfish } from "./blowfish.ts";
 import { Cast128 } from "./cast128.ts";
@@ -26,20 +26,13 @@ export const BLOCK64_CIPHERS: Partial<Record<PacketCipherName, new (key: Uint8Ar
   "skipjack-cbc": Skipjack,
 };
 
-/** The row of a cipher. @throws {RangeError} when the key has a length that the cipher does not have */
-export function cipherRow(name: PacketCipherName, keyOctets: number) {
-  const row = ESP_CIPHERS.find((row) => row.cipher === name)!;
-  checkKeyLength(row, keyOctets + row.saltOctets);
-  return row;
-}
-
 /**
  * Sets the key of a cipher once for many messages. Dispose of it to erase the key.
  *
  * @throws {RangeError} on a key length that the cipher does not have
  */
 export function createCbc(name: CbcName, key: Uint8Array): Cbc {
-  const { blockOctets } = cipherRow(name, key.length);
+  const { blockOctets } = packetCipherRow(name, key.length);
   const Block = BLOCK64_CIPHERS[name];
   const inner = Block
     ? overBlock64(new Block(key))
