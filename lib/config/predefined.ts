@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { IKE_GROUP } from "../isakmp/numbers.ts";
+import { USABLE_GROUPS } from "./isakmpd_words.ts";
 import { AUTHENTICATORS, ESP_CIPHERS } from "../crypto/algorithms.ts";
 
 /** The tags of a predefined section, in the order in which they would be written. */
@@ -57,24 +59,6 @@ const HASH_NAMES: readonly HashName[] = AUTHENTICATORS.flatMap(
       : [],
 );
 
-/** The groups a name may carry as GRPn, with their GROUP_DESCRIPTION. */
-const GROUP_NAMES: ReadonlyMap<number, string> = new Map([
-  [1, "MODP_768"],
-  [2, "MODP_1024"],
-  [3, "EC2N_155"],
-  [4, "EC2N_185"],
-  [5, "MODP_1536"],
-  [14, "MODP_2048"],
-  [15, "MODP_3072"],
-  [16, "MODP_4096"],
-  [17, "MODP_6144"],
-  [18, "MODP_8192"],
-  [19, "ECP_256"],
-  [20, "ECP_384"],
-  [21, "ECP_521"],
-  [31, "CURVE25519"],
-]);
-
 const alternatives = (rows: readonly { name: string }[]) =>
   rows.map((row) => row.name).toSorted((a, b) => b.length - a.length).join("|");
 const CIPHER = `(?<cipher>${alternatives(CIPHER_NAMES)})`;
@@ -93,7 +77,7 @@ const find = <Row extends { name: string }>(rows: readonly Row[], name: string |
 
 /** The group of a name: `GRPn`, or by era. Undefined when `GRPn` is no group. */
 function groupOf(number: string | undefined, cipher?: CipherName, hash?: HashName): string | undefined {
-  if (number !== undefined) return GROUP_NAMES.get(Number(number));
+  if (number !== undefined) return USABLE_GROUPS.find((name) => IKE_GROUP[name] === Number(number));
   return (cipher === undefined || OLD_CIPHERS.includes(cipher.name)) && hash?.name === "MD5" ? "MODP_768" : "MODP_1024";
 }
 

@@ -18,6 +18,9 @@ export interface CommandSource {
   close(): void;
 }
 
+/** Ends the reading of a FIFO that was closed. */
+const CLOSED = new Error("closed");
+
 async function readLines(readable: ReadableStream<Uint8Array>, line: (text: string) => void): Promise<void> {
   let pending = "";
   let skipping = false;
@@ -77,11 +80,14 @@ export function openFifo(path: string): CommandSource {
   let open = true;
   return {
     async run(line) {
-      await readLines(file.readable, (text) => {
-        if (open) line(text);
-      }).catch((error) => {
-        if (open) throw error;
-      });
+      try {
+        await readLines(file.readable, (text) => {
+          if (!open) throw CLOSED;
+          line(text);
+        });
+      } catch (error) {
+        if (error !== CLOSED) throw error;
+      }
     },
     close() {
       if (!open) return;

@@ -1,8 +1,9 @@
 /** The command lines of isakmpd's FIFO (isakmpd(8), "UI"), parsed by one table. @module */
 import { SECTION_NAME_LIMIT } from "../config/ini.ts";
+import type { LogClass } from "../ike/events.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { parseHex } from "../octets/hex.ts";
-import { LEVEL_LIMIT, type LogClass, logClassOf } from "./log.ts";
+import { LEVEL_LIMIT, logClassOf } from "./log.ts";
 
 /** One command. */
 export type FifoCommand =

@@ -1,22 +1,7 @@
 /** Log lines by class and level, to standard error or syslog. @module */
 import { check, libc } from "../ffi/libc.ts";
 import { SOCKET } from "../ffi/structs.ts";
-
-/** Debug classes in the order of their numbers (isakmpd(8), `-D`). */
-export const LOG_CLASSES = [
-  "Misc",
-  "Transport",
-  "Message",
-  "Crypto",
-  "Timer",
-  "Sysdep",
-  "SA",
-  "Exchange",
-  "Negotiation",
-  "Policy",
-  "UI",
-] as const;
-export type LogClass = typeof LOG_CLASSES[number];
+import { LOG_CLASSES, type LogClass } from "../ike/events.ts";
 
 /** Severity of syslog(3). */
 export type Severity = "error" | "warning" | "notice" | "info" | "debug";

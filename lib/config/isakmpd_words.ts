@@ -1,0 +1,137 @@
+/** The words that isakmpd.conf's values are made of, over the registries of ISAKMP. @module */
+import { ESP_CIPHERS } from "../crypto/algorithms.ts";
+import {
+  AH_TRANSFORM,
+  AUTHENTICATION_ALGORITHM,
+  ENCAPSULATION_MODE,
+  ESP_TRANSFORM,
+  IKE_AUTHENTICATION,
+  IKE_ENCRYPTION,
+  IKE_GROUP,
+  IKE_HASH,
+  type Registry,
+} from "../isakmp/numbers.ts";
+
+/** The allowed words of a tag. */
+export interface Words {
+  /** All that isakmpd.conf(5) and the registry know. */
+  readonly known: Registry;
+  /** Those that can be used here, best known spelling. */
+  readonly usable: readonly string[];
+  /** Other spellings. */
+  readonly aliases?: Readonly<Record<string, string>>;
+}
+
+type GroupName = keyof typeof IKE_GROUP;
+
+/** The groups of crypto/group.ts, by their names. */
+export const USABLE_GROUPS: readonly GroupName[] = [
+  "MODP_768",
+  "MODP_1024",
+  "EC2N_155",
+  "EC2N_185",
+  "MODP_1536",
+  "MODP_2048",
+  "MODP_3072",
+  "MODP_4096",
+  "MODP_6144",
+  "MODP_8192",
+  "ECP_256",
+  "ECP_384",
+  "ECP_521",
+  "CURVE_25519",
+];
+
+const names = (all: readonly (string | undefined)[]) => all.filter((name) => name !== undefined);
+
+export const ENCRYPTION_WORDS: Words = {
+  known: IKE_ENCRYPTION,
+  usable: names(ESP_CIPHERS.map((row) => row.ikeCipherName)),
+};
+export const HASH_WORDS: Words = {
+  known: IKE_HASH,
+  usable: ["MD5", "SHA", "SHA2_256", "SHA2_384", "SHA2_512"],
+  aliases: { SHA1: "SHA", "SHA2-256": "SHA2_256", "SHA2-384": "SHA2_384", "SHA2-512": "SHA2_512" },
+};
+export const AUTHENTICATION_WORDS: Words = {
+  known: IKE_AUTHENTICATION,
+  usable: ["PRE_SHARED", "RSA_SIG", "DSS", "ECDSA_256", "ECDSA_384", "ECDSA_521"],
+};
+export const GROUP_WORDS: Words = {
+  known: IKE_GROUP,
+  usable: USABLE_GROUPS,
+  aliases: { EC_155: "EC2N_155", EC_185: "EC2N_185", CURVE25519: "CURVE_25519" },
+};
+export const ESP_WORDS: Words = {
+  known: ESP_TRANSFORM,
+  usable: names(ESP_CIPHERS.map((row) => row.espTransformName)),
+};
+export const AH_WORDS: Words = {
+  known: { ...AH_TRANSFORM, AES_GMAC: AH_TRANSFORM.AES_128_GMAC },
+  usable: ["MD5", "SHA", "RIPEMD", "SHA2_256", "SHA2_384", "SHA2_512", "AES_XCBC"],
+};
+export const ENCAPSULATION_WORDS: Words = { known: ENCAPSULATION_MODE, usable: ["TUNNEL", "TRANSPORT"] };
+export const HMAC_WORDS: Words = {
+  known: AUTHENTICATION_ALGORITHM,
+  usable: [
+    "HMAC_MD5",
+    "HMAC_SHA",
+    "HMAC_RIPEMD",
+    "HMAC_SHA2_256",
+    "HMAC_SHA2_384",
+    "HMAC_SHA2_512",
+    "AES_XCBC_MAC",
+    "KPDK",
+  ],
+};
+
+/** IP protocols by name, as /etc/protocols has them. */
+export const IP_PROTOCOLS: Registry = {
+  icmp: 1,
+  igmp: 2,
+  ipencap: 4,
+  tcp: 6,
+  egp: 8,
+  udp: 17,
+  rsvp: 46,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  "ipv6-icmp": 58,
+  icmp6: 58,
+  eigrp: 88,
+  ospf: 89,
+  etherip: 97,
+  pim: 103,
+  ipcomp: 108,
+  vrrp: 112,
+  carp: 112,
+  l2tp: 115,
+  sctp: 132,
+};
+
+/** Ports by name, as /etc/services has them. */
+export const SERVICES: Registry = {
+  ftp: 21,
+  ssh: 22,
+  telnet: 23,
+  smtp: 25,
+  domain: 53,
+  tftp: 69,
+  http: 80,
+  www: 80,
+  pop3: 110,
+  sunrpc: 111,
+  ntp: 123,
+  imap: 143,
+  snmp: 161,
+  bgp: 179,
+  ldap: 389,
+  https: 443,
+  isakmp: 500,
+  syslog: 514,
+  l2tp: 1701,
+  nfs: 2049,
+  "ipsec-nat-t": 4500,
+  "ipsec-msft": 4500,
+};
