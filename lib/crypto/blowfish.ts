@@ -1,4 +1,5 @@
 /** Blowfish (B. Schneier, 1993): key of 5 to 56 octets, 64-bit block, 16 rounds. Used where libcrypto cannot be. @module */
+import { scaledPi } from "./bignum.ts";
 import type { Block64 } from "./block64.ts";
 
 const ROUNDS = 16;
@@ -7,20 +8,10 @@ const WORDS = ROUNDS + 2 + 4 * 256;
 
 let initial: Uint32Array | undefined;
 
-/** The first words of the fraction of pi, which fill P-array and S-boxes: pi = 16 atan(1/5) - 4 atan(1/239). */
+/** The first words of the fraction of pi, which fill P-array and S-boxes. */
 function initialWords(): Uint32Array {
   if (initial) return initial;
-  const guardBits = 64n, bits = BigInt(32 * WORDS) + guardBits;
-  const arctangentOfInverse = (n: bigint): bigint => {
-    let power = (1n << bits) / n, sum = power;
-    for (let k = 3n; power !== 0n; k += 2n) {
-      power /= -n * n;
-      sum += power / k;
-    }
-    return sum;
-  };
-  const pi = (16n * arctangentOfInverse(5n) - 4n * arctangentOfInverse(239n)) >> guardBits;
-  const hex = (pi & ((1n << BigInt(32 * WORDS)) - 1n)).toString(16).padStart(8 * WORDS, "0");
+  const hex = scaledPi(32 * WORDS).toString(16).slice(1); // without the 3 before the point
   initial = Uint32Array.from({ length: WORDS }, (_, i) => parseInt(hex.slice(8 * i, 8 * i + 8), 16));
   return initial;
 }
