@@ -34,6 +34,11 @@ export class Packet {
   spi = 0;
   /** Set by `locate`: arena offset of the protocol (next header) octet that names the security header; 0 when bare. */
   nextHeaderAt = 0;
+  /** Set by `locate`: where the IP header with its options or extension headers ends. */
+  headerEnd = 0;
+  /** Set while a packet is encapsulated: arena offset of what is protected, and its protocol number. */
+  payloadAt = 0;
+  nextHeader = 0;
   /** After `decapsulate`: an IP header came out from inside (tunnel mode). After `encapsulate`: one was put around. */
   tunnelled = false;
 }
@@ -71,6 +76,7 @@ export const DROPS = [
   { name: "noKey", text: "held back because no SA for their flow exists yet" },
   { name: "disabled", text: "refused because the protocol is switched off (sysctl)" },
   { name: "queueFull", text: "lost because a queue was full" },
+  { name: "dummy", text: "that were dummies (next header 59)" },
   { name: "looping", text: "that would enter their own tunnel" },
   { name: "noRoute", text: "that could not be sent" },
 ] as const;

@@ -1,13 +1,14 @@
 /** The security association: keyed, sized and counted (RFC 2401 4.1, 4.4.3). @module */
 import {
-  type AuthenticatorRow,
   authenticatorByName,
+  type AuthenticatorRow,
   checkKey,
   cipherByName,
   type CipherRow,
 } from "../crypto/algorithms.ts";
 import type { Aead, PacketCipher, PacketCrypto, PacketMac } from "../crypto/packet.ts";
-import { formatAddress, isUnspecified } from "../ip/address.ts";
+import { type Address, formatAddress, isUnspecified } from "../ip/address.ts";
+import { sum } from "../ip/checksum.ts";
 import { IPV4, IPV6, UDP } from "../ip/headers.ts";
 import { addressWords } from "../ip/words.ts";
 import type { Arena } from "../octets/arena.ts";
@@ -15,6 +16,7 @@ import { erase } from "../octets/bytes.ts";
 import { ah } from "./ah.ts";
 import { oldAh } from "./ah_old.ts";
 import { esp } from "./esp.ts";
+import { type Protection, protectionOf } from "./esp_protection.ts";
 import { oldEsp } from "./esp_old.ts";
 import { ipip } from "./ipip.ts";
 import type { Packet } from "./packet.ts";
@@ -97,6 +99,11 @@ export class Sa implements Disposable {
   readonly aead: Aead | null = null;
   readonly cipher: PacketCipher | null = null;
   readonly mac: PacketMac | null = null;
+  /** How ESP encrypts and authenticates. */
+  readonly protection: Protection;
+  /** Folded sums of the original addresses behind a NAT (RFC 3948 3.1.2); -1: not known. */
+  readonly natSourceSum: number;
+  readonly natDestinationSum: number;
   /** Arena offset of memory that lives for one call. */
   readonly scratchAt: number;
   /** Changed by {@linkcode setState} of lifetimes.ts alone. */
@@ -136,7 +143,9 @@ export class Sa implements Disposable {
     this.ecnMask = options.ecn === "compatibility" ? 0xfc : 0xff;
     this.counters = options.counters ?? new Float64Array(COUNTER_OCTETS / 8);
     this.scratchAt = scratchOf(arena);
-    const cipher = this.cipherRow = protocol === PROTOCOL.ESP ? cipherByName(parameters.encryption ?? "null") : undefined;
+    const cipher = this.cipherRow = protocol === PROTOCOL.ESP
+      ? cipherByName(parameters.encryption ?? "null")
+      : undefined;
     const authenticator = this.authenticatorRow = parameters.authentication === undefined
       ? undefined
       : authenticatorByName(parameters.authentication, protocol === PROTOCOL.AH && oldHeader);
@@ -151,6 +160,9 @@ export class Sa implements Disposable {
     this.ivOctets = cipher?.ivOctets ?? authenticator?.ivOctets ?? 0;
     this.icvOctets = (cipher?.icvOctets || authenticator?.icvOctets) ?? 0;
     this.blockOctets = Math.max(4, cipher?.blockOctets ?? 4);
+    this.protection = protectionOf(this.aead, this.cipher, this.mac, cipher);
+    this.natSourceSum = addressSum(parameters.natOriginal?.source);
+    this.natDestinationSum = addressSum(parameters.natOriginal?.destination);
     if (protocol === PROTOCOL.ESP) {
       this.transform = oldHeader ? oldEsp : esp;
       this.headOctets = oldHeader ? 4 + (halfIv ? 4 : 8) : 8 + this.ivOctets;
@@ -191,7 +203,9 @@ export class Sa implements Disposable {
   /** `esp 0x00001000 to 192.0.2.1`. */
   toString(): string {
     const name = this.protocol === PROTOCOL.ESP ? "esp" : this.protocol === PROTOCOL.AH ? "ah" : "ip4";
-    return `${name} 0x${(this.spi >>> 0).toString(16).padStart(8, "0")} to ${formatAddress(this.parameters.destination)}`;
+    return `${name} 0x${(this.spi >>> 0).toString(16).padStart(8, "0")} to ${
+      formatAddress(this.parameters.destination)
+    }`;
   }
 
   [Symbol.dispose](): void {
@@ -206,15 +220,28 @@ export class Sa implements Disposable {
   }
 }
 
+/** Folded sum of an address for checksum correction; -1 without one. */
+function addressSum(address: Address | undefined): number {
+  if (!address) return -1;
+  const { buffer, byteOffset, length } = address.octets;
+  return sum(new DataView(buffer, byteOffset, length), 0, length, 0);
+}
+
 /** What is wrong with parameters, as one clause, or undefined. Keys are checked separately. */
 function complaint(parameters: SaParameters): string | undefined {
   const { protocol, spi, source, destination, encryption, authentication, oldHeader, halfIv } = parameters;
   const needs = (what: boolean, text: string) => what ? undefined : text;
-  const common = needs(Number.isInteger(spi) && spi >= 1 && spi <= 0xffffffff, `SPI ${spi}: 1 to 0xffffffff is allowed`) ??
-    needs(source.family === destination.family || isUnspecified(source), "source and destination of different families") ??
-    needs(!isUnspecified(destination), "no destination");
+  const common =
+    needs(Number.isInteger(spi) && spi >= 1 && spi <= 0xffffffff, `SPI ${spi}: 1 to 0xffffffff is allowed`) ??
+      needs(
+        source.family === destination.family || isUnspecified(source),
+        "source and destination of different families",
+      ) ??
+      needs(!isUnspecified(destination), "no destination");
   if (common) return common;
-  if (protocol === PROTOCOL.IPIP) return needs(!encryption && !authentication, "algorithms for IP-in-IP, which has none");
+  if (protocol === PROTOCOL.IPIP) {
+    return needs(!encryption && !authentication, "algorithms for IP-in-IP, which has none");
+  }
   if (protocol === PROTOCOL.AH) {
     const row = authentication === undefined ? undefined : authenticatorByName(authentication, oldHeader);
     const use = oldHeader ? "old ah" : "ah";
@@ -232,8 +259,14 @@ function complaint(parameters: SaParameters): string | undefined {
   }
   const authenticator = authentication === undefined ? undefined : authenticatorByName(authentication);
   return needs(!halfIv, "a 32-bit IV with new ESP") ??
-    needs(authentication === undefined || authenticator !== undefined, `unknown authentication algorithm "${authentication}"`) ??
-    needs(!authenticator || authenticator.uses.includes("esp"), `authentication algorithm ${authentication} with ESP`) ??
+    needs(
+      authentication === undefined || authenticator !== undefined,
+      `unknown authentication algorithm "${authentication}"`,
+    ) ??
+    needs(
+      !authenticator || authenticator.uses.includes("esp"),
+      `authentication algorithm ${authentication} with ESP`,
+    ) ??
     needs(!(cipher.aead && authenticator), `${cipher.name} together with a separate authentication algorithm`) ??
     needs(cipher.name !== "null" || authenticator !== undefined, "ESP with neither encryption nor authentication") ??
     needs(cipher.cipher !== "aes-ctr" || authenticator !== undefined, "aesctr without authentication (RFC 3686 1)");

@@ -218,7 +218,7 @@ export class Spd {
     key[TUPLE.PROTOCOL] = transport;
     key[TUPLE.SOURCE_PORT] = sourcePort;
     key[TUPLE.DESTINATION_PORT] = destinationPort;
-    if (group) for (let i = 1; i < TUPLE.WORDS; i++) key[i] &= group.mask[i];
+    if (group) { for (let i = 1; i < TUPLE.WORDS; i++) key[i] &= group.mask[i]; }
     return { chain, group, key };
   }
 
