@@ -1,6 +1,7 @@
 /** Diffie-Hellman modulo a prime: RFC 2409 6.1-6.2, RFC 3526, and moduli of Photuris peers (RFC 2522). @module */
 import type { Bytes } from "../octets/bytes.ts";
 import { bitLength, fromBigInt, modPow, scaledPi, toBigInt } from "./bignum.ts";
+import { nativeModExp } from "./libcrypto.ts";
 
 /** A generator and a modulus, big-endian. */
 export interface ModpParameters {
@@ -22,12 +23,17 @@ function exponentOctets(modulusBits: number): number {
 }
 
 /**
- * base to the exponent modulo modulus, all big-endian, as long as the modulus.
+ * base to the exponent modulo modulus, all big-endian, as long as the modulus. libcrypto computes it where it can be
+ * loaded, because it hides the exponent's bits from those who measure time; bigint arithmetic does not.
  *
  * @throws {RangeError} when the modulus is less than 2
  */
 export function modExp(base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Bytes {
   if (bitLength(modulus) < 2) throw new RangeError("Cannot reduce by a modulus less than 2");
+  if (modulus[modulus.length - 1] & 1) {
+    const result = nativeModExp(base, exponent, modulus);
+    if (result) return result;
+  }
   return fromBigInt(modPow(toBigInt(base), toBigInt(exponent), toBigInt(modulus)), modulus.length);
 }
 

@@ -1,0 +1,393 @@
+/** The fast backend, over OpenSSL's libcrypto: one context an SA and direction, nothing allocated per packet. @module */
+import { getRandomValues } from "node:crypto";
+import { cString, type Libcrypto, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
+import type { Arena } from "../octets/arena.ts";
+import { type Bytes, concat, erase } from "../octets/bytes.ts";
+import { packetCipherRow, packetMacRow } from "./algorithms.ts";
+import { HASHES, type HashName } from "./hash.ts";
+import { filledKey } from "./keyed.ts";
+import { createNodeCrypto } from "./node.ts";
+import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
+import { xcbcSubkeys } from "./xcbc.ts";
+
+export { configureLibcrypto, type Libcrypto, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
+
+type Pointer = Deno.PointerValue;
+
+const TAG_OCTETS = 16;
+/** OSSL_PARAM: key, data type, data, data size, return size, of 8 octets each; an entry of zeros ends the list. */
+const PARAM_OCTETS = 40;
+const PARAM_OCTET_STRING = 5;
+/** Octets of AES-XCBC's waste, and of random octets drawn ahead. */
+const SCRATCH_OCTETS = 2048;
+const POOL_OCTETS = 4096;
+
+/** libcrypto's names of the ciphers; DES without the legacy provider is 3DES with one key three times. */
+const CIPHERS: Partial<Record<PacketCipherName | AeadName, { name: (keyOctets: number) => string; legacy?: true }>> = {
+  "aes-gcm": { name: (octets) => `AES-${8 * octets}-GCM` },
+  "chacha20-poly1305": { name: () => "ChaCha20-Poly1305" },
+  "aes-cbc": { name: (octets) => `AES-${8 * octets}-CBC` },
+  "aes-ctr": { name: (octets) => `AES-${8 * octets}-CTR` },
+  "3des-cbc": { name: () => "DES-EDE3-CBC" },
+  "des-cbc": { name: () => "DES-CBC", legacy: true },
+  "blowfish-cbc": { name: () => "BF-CBC", legacy: true },
+  "cast128-cbc": { name: () => "CAST5-CBC", legacy: true },
+};
+
+const HASH_NAMES: Readonly<Record<HashName, string>> = {
+  md5: "MD5",
+  sha1: "SHA1",
+  sha256: "SHA2-256",
+  sha384: "SHA2-384",
+  sha512: "SHA2-512",
+  ripemd160: "RIPEMD-160",
+};
+
+function failed(call: string): never {
+  throw new Error(`libcrypto: ${call} failed`);
+}
+
+/** Algorithms of libcrypto by name; fetching is slow, and the same for all contexts of a thread. */
+const fetched = new Map<string, Pointer>();
+function fetch(library: Libcrypto, kind: "EVP_CIPHER_fetch" | "EVP_MD_fetch", name: string): Pointer {
+  let algorithm = fetched.get(name);
+  if (!algorithm) {
+    algorithm = library.symbols[kind](library.context, cString(name), null);
+    if (!algorithm) throw new RangeError(`Cannot use ${name}: ${library.version} has no such algorithm`);
+    fetched.set(name, algorithm);
+  }
+  return algorithm;
+}
+
+/**
+ * A backend for packets in `arena`, which must know its address (`createArena(octets, addressOf)`). Use it on the thread
+ * that made it. SKIPJACK and, where the legacy provider is missing, Blowfish and CAST-128 are computed by our own code.
+ *
+ * @throws {Error} when libcrypto cannot be loaded
+ */
+export function createLibcrypto(arena: Arena): PacketCrypto {
+  const library = loadLibcrypto();
+  if (!library) throw new Error(`Cannot load libcrypto: ${libcryptoReason()}`);
+  if (arena.base === 0n) throw new Error("Cannot use libcrypto: the arena does not know its address");
+  const { u8, u32, view, base, baseNumber } = arena;
+  const s = library.symbols;
+  const ours = createNodeCrypto(arena);
+
+  const lengthAt = arena.reserve(8);
+  const lengthAddress = base + BigInt(lengthAt);
+  const scratchAt = arena.reserve(SCRATCH_OCTETS);
+  const scratchAddress = base + BigInt(scratchAt);
+
+  const zeroIvAddress = base + BigInt(arena.reserve(16));
+  const blockAt = arena.reserve(16), blockAddress = base + BigInt(blockAt);
+
+  // The OSSL_PARAM list { "tag", octet string, address, 16 }; the address is written for each packet.
+  const tagNameAt = arena.reserve(8);
+  u8.set(cString("tag"), tagNameAt);
+  const tagParamAt = arena.reserve(2 * PARAM_OCTETS);
+  view.setBigUint64(tagParamAt, base + BigInt(tagNameAt), true);
+  view.setUint32(tagParamAt + 8, PARAM_OCTET_STRING, true);
+  view.setBigUint64(tagParamAt + 24, BigInt(TAG_OCTETS), true);
+  const tagParamAddress = base + BigInt(tagParamAt);
+  const tagDataWord = (tagParamAt + 16) / 4;
+  const pointTagParam = (tagAt: number) => {
+    const address = baseNumber + tagAt;
+    u32[tagDataWord] = address; // modulo 2^32
+    u32[tagDataWord + 1] = address / 0x1_0000_0000;
+  };
+
+  /** A context with its key set; the IV comes with each packet. */
+  function cipherContext(name: PacketCipherName | AeadName, key: Bytes, encrypt: boolean): Pointer {
+    const three = name === "des-cbc" && !library!.legacy;
+    const algorithm = fetch(library!, "EVP_CIPHER_fetch", CIPHERS[three ? "3des-cbc" : name]!.name(key.length));
+    const secret = three ? concat(key, key, key) : key.slice();
+    const context = s.EVP_CIPHER_CTX_new();
+    const done = s.EVP_CipherInit_ex2(context, algorithm, null, null, Number(encrypt), null) === 1 &&
+      s.EVP_CIPHER_CTX_set_key_length(context, secret.length) === 1 &&
+      s.EVP_CipherInit_ex2(context, null, secret, null, Number(encrypt), null) === 1 &&
+      s.EVP_CIPHER_CTX_set_padding(context, 0) === 1;
+    erase(secret);
+    if (done) return context;
+    s.EVP_CIPHER_CTX_free(context);
+    return failed(`setting a key of ${key.length} octets for ${name}`);
+  }
+
+  function aead(algorithm: AeadName, givenKey: Uint8Array): Aead {
+    packetCipherRow(algorithm, givenKey.length);
+    const key = concat(givenKey);
+    let sealing: Pointer = null, opening: Pointer = null;
+    return {
+      seal(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
+        const context = sealing ??= cipherContext(algorithm, key, true);
+        pointTagParam(tagAt);
+        if (
+          s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), 0n) !== 1 ||
+          s.EVP_EncryptUpdate(context, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
+          (dataOctets !== 0 && s.EVP_EncryptUpdate(
+                context,
+                base + BigInt(dataAt | 0),
+                lengthAddress,
+                base + BigInt(dataAt | 0),
+                dataOctets | 0,
+              ) !== 1) ||
+          s.EVP_EncryptFinal_ex(context, scratchAddress, lengthAddress) !== 1 ||
+          s.EVP_CIPHER_CTX_get_params(context, tagParamAddress) !== 1
+        ) failed(algorithm);
+      },
+      open(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
+        const context = opening ??= cipherContext(algorithm, key, false);
+        pointTagParam(tagAt);
+        if (
+          s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), tagParamAddress) !== 1 ||
+          s.EVP_DecryptUpdate(context, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
+          (dataOctets !== 0 && s.EVP_DecryptUpdate(
+                context,
+                base + BigInt(dataAt | 0),
+                lengthAddress,
+                base + BigInt(dataAt | 0),
+                dataOctets | 0,
+              ) !== 1)
+        ) failed(algorithm);
+        return s.EVP_DecryptFinal_ex(context, scratchAddress, lengthAddress) === 1;
+      },
+      [Symbol.dispose]() {
+        s.EVP_CIPHER_CTX_free(sealing);
+        s.EVP_CIPHER_CTX_free(opening);
+        sealing = opening = null;
+        erase(key);
+      },
+    };
+  }
+
+  function cipher(algorithm: PacketCipherName, givenKey: Uint8Array): PacketCipher {
+    const row = packetCipherRow(algorithm, givenKey.length);
+    const known = CIPHERS[algorithm];
+    if (!known || (known.legacy && !library!.legacy && algorithm !== "des-cbc")) {
+      return ours.cipher(algorithm, givenKey);
+    }
+    const key = concat(givenKey);
+    const counter = row.blockOctets === 1; // decrypts by encrypting
+    let encrypting: Pointer = null, decrypting: Pointer = null;
+    const encrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
+      const context = encrypting ??= cipherContext(algorithm, key, true);
+      if (dataOctets === 0) return;
+      if (
+        s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
+        s.EVP_Cipher(context, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
+      ) failed(algorithm);
+    };
+    const decrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
+      const context = decrypting ??= cipherContext(algorithm, key, false);
+      if (dataOctets === 0) return;
+      if (
+        s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
+        s.EVP_Cipher(context, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
+      ) failed(algorithm);
+    };
+    return {
+      encrypt,
+      decrypt: counter ? encrypt : decrypt,
+      [Symbol.dispose]() {
+        s.EVP_CIPHER_CTX_free(encrypting);
+        s.EVP_CIPHER_CTX_free(decrypting);
+        encrypting = decrypting = null;
+        erase(key);
+      },
+    };
+  }
+
+  /** A hash context that has taken in `parts`. */
+  function hashContext(hash: HashName, ...parts: Bytes[]): Pointer {
+    const algorithm = fetch(library!, "EVP_MD_fetch", HASH_NAMES[hash]);
+    const context = s.EVP_MD_CTX_new();
+    if (s.EVP_DigestInit_ex2(context, algorithm, null) !== 1) failed(hash);
+    for (const part of parts) {
+      if (s.EVP_DigestUpdate_buffer(context, part, BigInt(part.length)) !== 1) failed(hash);
+    }
+    return context;
+  }
+
+  /** A MAC whose keyed start is hashed once and copied for each packet. */
+  function hashMac(
+    hash: HashName,
+    start: Pointer,
+    end: (work: Pointer, outAt: number) => void,
+    key: Bytes[],
+  ): PacketMac {
+    const work = hashContext(hash);
+    const begin = () => {
+      if (s.EVP_MD_CTX_copy_ex(work, start) !== 1) failed(hash);
+    };
+    const update = (dataAt: number, dataOctets: number) => {
+      if (s.EVP_DigestUpdate(work, base + BigInt(dataAt | 0), BigInt(dataOctets | 0)) !== 1) failed(hash);
+    };
+    const finish = (outAt: number) => end(work, outAt);
+    return {
+      octets: HASHES[hash].outputOctets,
+      begin,
+      update,
+      finish,
+      compute(dataAt, dataOctets, outAt) {
+        begin();
+        update(dataAt, dataOctets);
+        end(work, outAt);
+      },
+      [Symbol.dispose]() {
+        s.EVP_MD_CTX_free(work);
+        s.EVP_MD_CTX_free(start);
+        erase(...key);
+      },
+    };
+  }
+
+  /** RFC 2104: H(key + opad, H(key + ipad, data)); no SA has a key longer than the hash's block. */
+  function hmac(hash: HashName, key: Uint8Array): PacketMac {
+    const { blockOctets } = HASHES[hash], outputOctets = BigInt(HASHES[hash].outputOctets);
+    const block = new Uint8Array(blockOctets);
+    block.set(key);
+    const inner = hashContext(hash, block.map((octet) => octet ^ 0x36));
+    const outer = hashContext(hash, block.map((octet) => octet ^ 0x5c));
+    erase(block);
+    const mac = hashMac(hash, inner, (work, outAt) => {
+      if (
+        s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1 ||
+        s.EVP_MD_CTX_copy_ex(work, outer) !== 1 ||
+        s.EVP_DigestUpdate(work, base + BigInt(outAt | 0), outputOctets) !== 1 ||
+        s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
+      ) failed(hash);
+    }, []);
+    return {
+      ...mac,
+      [Symbol.dispose]() {
+        mac[Symbol.dispose]();
+        s.EVP_MD_CTX_free(outer);
+      },
+    };
+  }
+
+  /** RFC 1828, 1852: H(key, fill, data, key). */
+  function keyed(hash: "md5" | "sha1", givenKey: Uint8Array): PacketMac {
+    const key = concat(givenKey), filled = filledKey(hash, givenKey);
+    const start = hashContext(hash, filled);
+    erase(filled);
+    return hashMac(hash, start, (work, outAt) => {
+      if (
+        s.EVP_DigestUpdate_buffer(work, key, BigInt(key.length)) !== 1 ||
+        s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
+      ) failed(hash);
+    }, [key]);
+  }
+
+  /** RFC 3566: CBC under K1, whose output is thrown away but for the last block, which waits until it is the last. */
+  function xcbc(key: Uint8Array): PacketMac {
+    const subkeys = xcbcSubkeys(key);
+    const K2 = subkeys.subarray(16, 32), K3 = subkeys.subarray(32);
+    const context = cipherContext("aes-cbc", subkeys.subarray(0, 16), true);
+    const last = new Uint8Array(16);
+    let lastOctets = 0;
+    const encryptLast = (toAddress: bigint) => {
+      u8.set(last, blockAt);
+      if (s.EVP_Cipher(context, toAddress, blockAddress, 16) < 1) failed("aes-xcbc");
+    };
+    const begin = () => {
+      if (s.EVP_EncryptInit_ex2(context, 0n, 0n, zeroIvAddress, 0n) !== 1) failed("aes-xcbc");
+      lastOctets = 0;
+    };
+    const update = (dataAt: number, dataOctets: number) => {
+      for (const end = dataAt + dataOctets; dataAt < end;) {
+        if (lastOctets === 16) {
+          encryptLast(scratchAddress);
+          lastOctets = 0;
+        }
+        const blocks = lastOctets === 0 ? Math.min((end - dataAt - 1) & ~15, SCRATCH_OCTETS) : 0;
+        if (blocks !== 0) {
+          if (s.EVP_Cipher(context, scratchAddress, base + BigInt(dataAt | 0), blocks) < 1) failed("aes-xcbc");
+          dataAt += blocks;
+          continue;
+        }
+        const taken = Math.min(16 - lastOctets, end - dataAt);
+        for (let i = 0; i < taken; i++) last[lastOctets++] = u8[dataAt++];
+      }
+    };
+    const finish = (outAt: number) => {
+      const subkey = lastOctets === 16 ? K2 : K3;
+      if (lastOctets < 16) last.fill(0, lastOctets).fill(0x80, lastOctets, lastOctets + 1);
+      for (let i = 0; i < 16; i++) last[i] ^= subkey[i];
+      encryptLast(base + BigInt(outAt | 0));
+    };
+    return {
+      octets: 16,
+      begin,
+      update,
+      finish,
+      compute(dataAt, dataOctets, outAt) {
+        begin();
+        update(dataAt, dataOctets);
+        finish(outAt);
+      },
+      [Symbol.dispose]() {
+        s.EVP_CIPHER_CTX_free(context);
+        erase(subkeys);
+      },
+    };
+  }
+
+  function mac(algorithm: MacName, key: Uint8Array): PacketMac {
+    const row = packetMacRow(algorithm, key.length);
+    if (algorithm === "aes-xcbc") return xcbc(key);
+    if (algorithm === "keyed-md5" || algorithm === "keyed-sha1") return keyed(row.hash as "md5" | "sha1", key);
+    return hmac(row.hash!, key);
+  }
+
+  // Octets drawn ahead, because IVs are short and a draw is not; each is given out once and overwritten.
+  const poolAt = arena.reserve(POOL_OCTETS);
+  const pool = u8.subarray(poolAt, poolAt + POOL_OCTETS);
+  let poolLeft = 0;
+  function random(at: number, octets: number): void {
+    if (octets > POOL_OCTETS) return ours.random(at, octets);
+    if (octets > poolLeft) {
+      getRandomValues(pool);
+      poolLeft = POOL_OCTETS;
+    }
+    poolLeft -= octets;
+    const from = poolAt + poolLeft;
+    u8.copyWithin(at, from, from + octets);
+    u8.fill(0, from, from + octets);
+  }
+
+  return { name: "libcrypto", aead, cipher, mac, random };
+}
+
+/**
+ * The best backend there is: libcrypto where it can be loaded and the arena knows its address, else node:crypto. The
+ * environment's say (IPSECBOX_LIBCRYPTO=off) is given to {@linkcode configureLibcrypto} once, or here as `prefer`.
+ *
+ * @throws {Error} when libcrypto is asked for by name and cannot be loaded
+ */
+export function choosePacketCrypto(arena: Arena, prefer?: PacketCrypto["name"]): PacketCrypto {
+  if (prefer === "libcrypto") return createLibcrypto(arena);
+  return prefer === undefined && arena.base !== 0n && loadLibcrypto()
+    ? createLibcrypto(arena)
+    : createNodeCrypto(arena);
+}
+
+/**
+ * base to the exponent modulo an odd modulus, all big-endian, in time that does not depend on the exponent's bits.
+ *
+ * @returns undefined where libcrypto cannot be loaded
+ */
+export function nativeModExp(base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Bytes | undefined {
+  const library = loadLibcrypto();
+  if (!library) return undefined;
+  const s = library.symbols;
+  const numbers = [base, exponent, modulus].map((octets) => s.BN_bin2bn(octets as Bytes, octets.length, null));
+  const [b, e, m] = numbers;
+  const result = s.BN_new(), context = s.BN_CTX_new();
+  const out = new Uint8Array(modulus.length);
+  const done = s.BN_nnmod(b, b, m, context) === 1 &&
+    s.BN_mod_exp_mont_consttime(result, b, e, m, context, null) === 1 &&
+    s.BN_bn2binpad(result, out, out.length) === out.length;
+  for (const number of [...numbers, result]) s.BN_clear_free(number);
+  s.BN_CTX_free(context);
+  return done ? out : failed("BN_mod_exp");
+}

@@ -1,0 +1,146 @@
+/**
+ * OpenSSL 3's libcrypto, opened on first use. Calls of the packet path take contexts as pointers and addresses as usize
+ * (`arena.base + BigInt(at | 0)`, written inline in the call), which Deno compiles to a direct call without allocation.
+ *
+ * @module
+ */
+
+const POINTER = "pointer", ADDRESS = "usize", BUFFER = "buffer", INT = "i32", U32 = "u32", SIZE = "usize";
+
+const SYMBOLS = {
+  // const char *OpenSSL_version(int which)
+  OpenSSL_version: { parameters: [INT], result: POINTER },
+  // OSSL_LIB_CTX *OSSL_LIB_CTX_new(void)
+  OSSL_LIB_CTX_new: { parameters: [], result: POINTER },
+  // OSSL_PROVIDER *OSSL_PROVIDER_load(OSSL_LIB_CTX *, const char *name)
+  OSSL_PROVIDER_load: { parameters: [POINTER, BUFFER], result: POINTER },
+  // void ERR_clear_error(void)
+  ERR_clear_error: { parameters: [], result: "void" },
+
+  // EVP_CIPHER *EVP_CIPHER_fetch(OSSL_LIB_CTX *, const char *algorithm, const char *properties)
+  EVP_CIPHER_fetch: { parameters: [POINTER, BUFFER, POINTER], result: POINTER },
+  // EVP_CIPHER_CTX *EVP_CIPHER_CTX_new(void)
+  EVP_CIPHER_CTX_new: { parameters: [], result: POINTER },
+  // void EVP_CIPHER_CTX_free(EVP_CIPHER_CTX *)
+  EVP_CIPHER_CTX_free: { parameters: [POINTER], result: "void" },
+  // int EVP_CIPHER_CTX_set_padding(EVP_CIPHER_CTX *, int padding)
+  EVP_CIPHER_CTX_set_padding: { parameters: [POINTER, INT], result: INT },
+  // int EVP_CIPHER_CTX_set_key_length(EVP_CIPHER_CTX *, int octets)
+  EVP_CIPHER_CTX_set_key_length: { parameters: [POINTER, INT], result: INT },
+  // int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX *, OSSL_PARAM[])
+  EVP_CIPHER_CTX_get_params: { parameters: [POINTER, ADDRESS], result: INT },
+  // int EVP_CipherInit_ex2(EVP_CIPHER_CTX *, const EVP_CIPHER *, key, iv, int encrypt, const OSSL_PARAM[]), to set the key
+  EVP_CipherInit_ex2: { parameters: [POINTER, POINTER, BUFFER, POINTER, INT, POINTER], result: INT },
+  // int EVP_EncryptInit_ex2(EVP_CIPHER_CTX *, const EVP_CIPHER *, key, iv, const OSSL_PARAM[]), to set the IV
+  EVP_EncryptInit_ex2: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, ADDRESS], result: INT },
+  EVP_DecryptInit_ex2: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, ADDRESS], result: INT },
+  // int EVP_EncryptUpdate(EVP_CIPHER_CTX *, out, int *outOctets, in, int inOctets)
+  EVP_EncryptUpdate: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, INT], result: INT },
+  EVP_DecryptUpdate: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, INT], result: INT },
+  // int EVP_EncryptFinal_ex(EVP_CIPHER_CTX *, out, int *outOctets)
+  EVP_EncryptFinal_ex: { parameters: [POINTER, ADDRESS, ADDRESS], result: INT },
+  EVP_DecryptFinal_ex: { parameters: [POINTER, ADDRESS, ADDRESS], result: INT },
+  // int EVP_Cipher(EVP_CIPHER_CTX *, out, in, unsigned octets)
+  EVP_Cipher: { parameters: [POINTER, ADDRESS, ADDRESS, U32], result: INT },
+
+  // EVP_MD *EVP_MD_fetch(OSSL_LIB_CTX *, const char *algorithm, const char *properties)
+  EVP_MD_fetch: { parameters: [POINTER, BUFFER, POINTER], result: POINTER },
+  // EVP_MD_CTX *EVP_MD_CTX_new(void)
+  EVP_MD_CTX_new: { parameters: [], result: POINTER },
+  // void EVP_MD_CTX_free(EVP_MD_CTX *)
+  EVP_MD_CTX_free: { parameters: [POINTER], result: "void" },
+  // int EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from)
+  EVP_MD_CTX_copy_ex: { parameters: [POINTER, POINTER], result: INT },
+  // int EVP_DigestInit_ex2(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM[])
+  EVP_DigestInit_ex2: { parameters: [POINTER, POINTER, POINTER], result: INT },
+  // int EVP_DigestUpdate(EVP_MD_CTX *, data, size_t octets)
+  EVP_DigestUpdate: { parameters: [POINTER, ADDRESS, SIZE], result: INT },
+  // The same from a buffer, for keys.
+  EVP_DigestUpdate_buffer: { name: "EVP_DigestUpdate", parameters: [POINTER, BUFFER, SIZE], result: INT },
+  // int EVP_DigestFinal_ex(EVP_MD_CTX *, out, unsigned *outOctets)
+  EVP_DigestFinal_ex: { parameters: [POINTER, ADDRESS, ADDRESS], result: INT },
+
+  // BN_CTX *BN_CTX_new(void)
+  BN_CTX_new: { parameters: [], result: POINTER },
+  // void BN_CTX_free(BN_CTX *)
+  BN_CTX_free: { parameters: [POINTER], result: "void" },
+  // BIGNUM *BN_new(void)
+  BN_new: { parameters: [], result: POINTER },
+  // void BN_clear_free(BIGNUM *)
+  BN_clear_free: { parameters: [POINTER], result: "void" },
+  // BIGNUM *BN_bin2bn(from, int octets, BIGNUM *)
+  BN_bin2bn: { parameters: [BUFFER, INT, POINTER], result: POINTER },
+  // int BN_bn2binpad(const BIGNUM *, to, int octets)
+  BN_bn2binpad: { parameters: [POINTER, BUFFER, INT], result: INT },
+  // int BN_nnmod(BIGNUM *remainder, const BIGNUM *, const BIGNUM *divisor, BN_CTX *)
+  BN_nnmod: { parameters: [POINTER, POINTER, POINTER, POINTER], result: INT },
+  // int BN_mod_exp_mont_consttime(BIGNUM *result, base, exponent, odd modulus, BN_CTX *, BN_MONT_CTX *)
+  BN_mod_exp_mont_consttime: { parameters: [POINTER, POINTER, POINTER, POINTER, POINTER, POINTER], result: INT },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** An open libcrypto with its own library context, so that no one else's settings are touched. */
+export interface Libcrypto {
+  readonly symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+  /** "OpenSSL 3.0.19 27 Jan 2026". */
+  readonly version: string;
+  /** The name under which it was found. */
+  readonly name: string;
+  /** The OSSL_LIB_CTX to fetch algorithms from. */
+  readonly context: Deno.PointerValue;
+  /** Whether the legacy provider (DES, Blowfish, CAST-128) is there. */
+  readonly legacy: boolean;
+}
+
+/** Names under which the dynamic linker may know OpenSSL 3. */
+export const LIBCRYPTO_NAMES: readonly string[] = ["libcrypto.so.3", "libcrypto.so"];
+
+const encoder = new TextEncoder();
+/** `text` with a zero octet, as C wants it. */
+export const cString = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(`${text}\0`);
+
+let names: readonly string[] = LIBCRYPTO_NAMES;
+/** Not tried yet; open; or why it is not. */
+let state: { readonly library: Libcrypto } | { readonly reason: string } | undefined;
+
+/**
+ * Sets which libcrypto is used, before its first use; contexts that exist already keep theirs.
+ *
+ * @param choice false: none; true: under the usual names; or the names (paths) to try, in order
+ */
+export function configureLibcrypto(choice: boolean | readonly string[]): void {
+  names = typeof choice === "boolean" ? LIBCRYPTO_NAMES : choice;
+  state = choice === false ? { reason: "it is switched off" } : undefined;
+}
+
+function open(): { readonly library: Libcrypto } | { readonly reason: string } {
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
+    return { reason: "this program may not use native libraries (--allow-ffi)" };
+  }
+  const reasons: string[] = [];
+  for (const name of names) {
+    try {
+      const { symbols } = Deno.dlopen(name, SYMBOLS);
+      const context = symbols.OSSL_LIB_CTX_new();
+      if (symbols.OSSL_PROVIDER_load(context, cString("default")) === null) {
+        reasons.push(`${name} has no default provider`);
+        continue;
+      }
+      const legacy = symbols.OSSL_PROVIDER_load(context, cString("legacy")) !== null;
+      symbols.ERR_clear_error();
+      const version = new Deno.UnsafePointerView(symbols.OpenSSL_version(0)!).getCString();
+      return { library: { symbols, version, name, context, legacy } };
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return { reason: reasons.join("; ") };
+}
+
+/** libcrypto, opened at the first call; undefined where it cannot be, {@linkcode libcryptoReason} says why. */
+export function loadLibcrypto(): Libcrypto | undefined {
+  state ??= open();
+  return "library" in state ? state.library : undefined;
+}
+
+/** Why {@linkcode loadLibcrypto} gave undefined; undefined when it did not. */
+export const libcryptoReason = (): string | undefined => state && "reason" in state ? state.reason : undefined;
