@@ -356,6 +356,16 @@ const sensitivity: Codec<{ readonly body: Uint8Array }> = {
   describe: ({ body }) => `${body.length} octets`,
 };
 
+/** Which SA another one is tied to; its destination is an extension of its own. */
+function saName(what: string) {
+  return fixed(
+    what,
+    16,
+    { spi: ["be32", 4], satype: ["u8", 8] },
+    ({ spi, satype }) => `${(nameOf(SA_TYPES, satype) ?? `${satype}`).toLowerCase()} spi ${hex32(spi)}`,
+  );
+}
+
 const seconds = (number: number) => `${number} s`;
 
 const row = <T>(number: number, codec: Codec<T>) => ({ number, codec });
@@ -432,6 +442,8 @@ export const EXTENSIONS = {
         drops: ["u64", 16],
         sequence: ["u64", 24],
         idleSeconds: ["u32", 32],
+        encryptBits: ["u16", 36],
+        authBits: ["u16", 38],
       },
       ({ ageSeconds, packets, drops, sequence, idleSeconds }) =>
         `age ${seconds(ageSeconds)} packets ${packets} drops ${drops} sequence ${sequence} idle ${
@@ -441,16 +453,10 @@ export const EXTENSIONS = {
   ),
   X_TEXT: row(204, text("X_TEXT")),
   X_FLOW_SPI: row(205, fixed("X_FLOW_SPI", 8, { spi: ["be32", 4] }, ({ spi }) => hex32(spi))),
-  X_BOUND_SA: row(
-    206,
-    fixed(
-      "X_BOUND_SA",
-      16,
-      { spi: ["be32", 4], satype: ["u8", 8] },
-      ({ spi, satype }) => `${(nameOf(SA_TYPES, satype) ?? `${satype}`).toLowerCase()} spi ${hex32(spi)}`,
-    ),
-  ),
+  X_BOUND_SA: row(206, saName("X_BOUND_SA")),
   X_BOUND_DST: row(207, socketAddress("X_BOUND_DST", false)),
+  X_OUTER_SA: row(208, saName("X_OUTER_SA")),
+  X_OUTER_DST: row(209, socketAddress("X_OUTER_DST", false)),
 } as const;
 
 export type ExtensionName = keyof typeof EXTENSIONS;

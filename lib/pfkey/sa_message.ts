@@ -12,6 +12,7 @@ import {
 import type { Address } from "../ip/address.ts";
 import type { Lifetime, SaIdentity, SaParameters, SaState, SecurityProtocol } from "../ipsec/types.ts";
 import type { Extensions } from "./extensions.ts";
+import { MAX_WINDOW } from "../ipsec/replay.ts";
 import { flowSetOf, selectorOf } from "./flow_message.ts";
 import { identitiesOf, protocolOf, readIdentities } from "./nouns.ts";
 import { PfkeyError, SA_FLAGS, SA_STATES, type SaType } from "./numbers.ts";
@@ -174,6 +175,7 @@ export function readSa(satype: SaType, extensions: Extensions): SaParameters {
   const source = extensions.ADDRESS_SRC!.address;
   const destination = extensions.ADDRESS_DST!.address;
   const { X_UDPENCAP, X_NAT_OA_SRC, X_NAT_OA_DST, X_REPLAY_WINDOW, ADDRESS_PROXY } = extensions;
+  const window = X_REPLAY_WINDOW?.packets ?? replay;
   if (source.family !== destination.family) throw invalid("Source and destination are of two address families");
   if (spi < 256) throw invalid(`SPI ${spi}: 0 to 255 are reserved`);
   if (Boolean(flags & SA_FLAGS.UDPENCAP) !== Boolean(X_UDPENCAP)) {
@@ -181,12 +183,12 @@ export function readSa(satype: SaType, extensions: Extensions): SaParameters {
   }
   if (X_UDPENCAP && (protocol !== 50 || flags & SA_FLAGS.NOREPLAY)) throw invalid("UDP encapsulation is of ESP only");
   if (X_UDPENCAP?.port === 0) throw invalid("UDP encapsulation to port 0");
+  if (window > MAX_WINDOW) throw invalid(`A replay window of ${window} packets: ${MAX_WINDOW} is the most`);
   if (flags & SA_FLAGS.ESN) throw new PfkeyError("EOPNOTSUPP", "Extended sequence numbers are not supported");
   const natOriginal = (X_NAT_OA_SRC || X_NAT_OA_DST) && {
     ...(X_NAT_OA_SRC && { source: X_NAT_OA_SRC.address }),
     ...(X_NAT_OA_DST && { destination: X_NAT_OA_DST.address }),
   };
-  const window = X_REPLAY_WINDOW?.packets ?? replay;
   return {
     protocol,
     spi,

@@ -38,10 +38,10 @@ const STATE: readonly ExtensionName[] = [
   ...KEYS,
   "X_LIFETIME_LASTUSE",
   "X_SA_USAGE",
-  "X_SA2",
-  "X_DST2",
   "X_BOUND_SA",
   "X_BOUND_DST",
+  "X_OUTER_SA",
+  "X_OUTER_DST",
 ];
 
 const set = (required: readonly ExtensionName[], optional: readonly ExtensionName[] = []): ExtensionSet => ({
