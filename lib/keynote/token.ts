@@ -74,8 +74,9 @@ function readString(text: string, start: number): { value: string; end: number }
 }
 
 /** The tokens from `at` up to the end of the field: a newline that no blank, tab or comment follows. */
-function readTokens(text: string, at: number, field: FieldName): { tokens: Token[]; end: number } {
+function readTokens(text: string, contents: number, field: FieldName): { tokens: Token[]; end: number } {
   const tokens: Token[] = [];
+  let at = contents;
   const push = (kind: Token["kind"], value: string, start: number, end: number) => {
     tokens.push({ kind, value, span: { start, end } });
     at = end;
@@ -114,7 +115,8 @@ function readTokens(text: string, at: number, field: FieldName): { tokens: Token
       }
     }
   }
-  tokens.push({ kind: "end", value: "", span: { start: at, end: at } });
+  const last = tokens.at(-1)?.span.end ?? contents;
+  tokens.push({ kind: "end", value: "", span: { start: last, end: last } });
   return { tokens, end: at };
 }
 
