@@ -1,0 +1,38 @@
+/** Waiting for a descriptor without stopping the event loop. @module */
+import { check, libc } from "../ffi/libc.ts";
+import { OPEN, POLLFD, SOCKET } from "../ffi/structs.ts";
+
+/** Tells when a descriptor can be read. The wait happens on a thread of its own and is ended through an eventfd. */
+export class Readiness implements Disposable {
+  readonly #polled = new Uint8Array(2 * POLLFD.octets);
+  readonly #wake: number;
+  #ended = false;
+  #waiting = false;
+
+  constructor(fd: number) {
+    this.#wake = check(libc().eventfd(0, OPEN.O_CLOEXEC | OPEN.O_NONBLOCK), "open an eventfd");
+    const view = new DataView(this.#polled.buffer);
+    [fd, this.#wake].forEach((each, i) => {
+      view.setInt32(i * POLLFD.octets + POLLFD.at.fd, each, true);
+      view.setInt16(i * POLLFD.octets + POLLFD.at.events, SOCKET.POLLIN, true);
+    });
+  }
+
+  /** Resolves to true when there is something to read (or an error to be had), to false after the end. */
+  async wait(): Promise<boolean> {
+    if (this.#ended) return false;
+    this.#waiting = true;
+    await libc().pollAsync(this.#polled, 2n, -1);
+    this.#waiting = false;
+    if (this.#ended) libc().close(this.#wake);
+    return !this.#ended;
+  }
+
+  /** Ends a wait that is going on. */
+  [Symbol.dispose](): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#waiting) libc().writeBuffer(this.#wake, new Uint8Array(new BigUint64Array([1n]).buffer), 8n);
+    else libc().close(this.#wake);
+  }
+}
