@@ -90,8 +90,8 @@ export const DROP = Object.fromEntries(DROPS.map(({ name }, number) => [name, nu
 
 /** Columns of {@linkcode Counters} per protocol, before the drop reasons. */
 export const TOTALS = ["inputPackets", "inputOctets", "outputPackets", "outputOctets"] as const;
-/** Rows of {@linkcode Counters}. */
-export const COUNTED_PROTOCOLS = [50, 51, 4] as const;
+/** Rows of {@linkcode Counters}; 0 is for packets that no security protocol is to blame for. */
+export const COUNTED_PROTOCOLS = [50, 51, 4, 0] as const;
 
 const COLUMNS = TOTALS.length + DROPS.length;
 
@@ -106,7 +106,7 @@ export class Counters {
   }
 
   #row(protocol: number): number {
-    return protocol === 50 ? 0 : protocol === 51 ? COLUMNS : 2 * COLUMNS;
+    return protocol === 50 ? 0 : protocol === 51 ? COLUMNS : protocol === 4 ? 2 * COLUMNS : 3 * COLUMNS;
   }
 
   input(protocol: number, octets: number): void {

@@ -22,6 +22,7 @@ import { ipip } from "./ipip.ts";
 import type { Packet } from "./packet.ts";
 import { ReplayWindow } from "./replay.ts";
 import { scratchOf } from "./scratch.ts";
+import { TupleMask } from "./tuple_mask.ts";
 import { PROTOCOL, type SaParameters, type SaState, type SecurityProtocol } from "./types.ts";
 
 /** The functions of one kind of SA; which one is decided once, when the SA is made. */
@@ -36,10 +37,20 @@ export interface Transform {
   maxData(sa: Sa, securedOctets: number): number;
 }
 
-/** Cells of {@linkcode Sa.counters}. Times are seconds since the epoch, written by the caller. */
-export const COUNTER = { PACKETS: 0, BYTES: 1, ALLOCATIONS: 2, ADDED: 3, FIRST_USED: 4, LAST_USED: 5 } as const;
+/** Cells of {@linkcode Sa.counters}. Times are seconds since the epoch, 0: not yet. */
+export const COUNTER = {
+  PACKETS: 0,
+  BYTES: 1,
+  /** Flows that have used the SA; counted by whoever assigns it to a flow. */
+  ALLOCATIONS: 2,
+  FIRST_USED: 3,
+  LAST_USED: 4,
+  DROPS: 5,
+  /** Last sequence number sent or accepted. */
+  SEQUENCE: 6,
+} as const;
 /** Octets of a buffer for {@linkcode Sa.counters}. */
-export const COUNTER_OCTETS = 8 * 6;
+export const COUNTER_OCTETS = 64;
 
 export interface SaOptions {
   /** DF of an outer IPv4 header around an IPv4 packet (RFC 2401 6.1): default copy. Around IPv6 copy means clear. */
@@ -73,6 +84,8 @@ export class Sa implements Disposable {
   readonly source: Int32Array;
   readonly destination: Int32Array;
   readonly sourceKnown: boolean;
+  /** Inner source that packets from this SA must have; null: any. */
+  readonly proxy: { readonly family: 4 | 6; readonly words: Int32Array } | null;
   readonly tunnel: boolean;
   /** Octets of the security header with IV (ESP) or ICV and its padding (AH). */
   readonly headOctets: number;
@@ -115,8 +128,16 @@ export class Sa implements Disposable {
   inner: Sa | null = null;
   /** Path MTU learned for this SA's outer packets; 0: unknown. */
   pathMtu = 0;
+  /** Octets after which the SA must not be used; Infinity: no limit. */
+  hardBytes: number;
+  /** What the SA was negotiated for, as mask and masked tuple; null: anything. */
+  readonly selector: TupleMask | null;
   /** Order of insertion into the SAD: the newest has the largest. */
   age = 0;
+  /** Lists of the SAD: the next SA with the same SPI, and the neighbours among those to the same peer. */
+  sameSpi: Sa | null = null;
+  older: Sa | null = null;
+  newer: Sa | null = null;
 
   /** Use {@linkcode createSa}. */
   constructor(parameters: SaParameters, crypto: PacketCrypto, arena: Arena, options: SaOptions) {
@@ -134,6 +155,8 @@ export class Sa implements Disposable {
     this.source = addressWords(source);
     this.destination = addressWords(destination);
     this.sourceKnown = !isUnspecified(source);
+    const { proxy } = parameters;
+    this.proxy = proxy && !isUnspecified(proxy) ? { family: proxy.family, words: addressWords(proxy) } : null;
     this.tunnel = parameters.tunnel || protocol === PROTOCOL.IPIP;
     this.randomPadding = parameters.randomPadding;
     this.udpPort = parameters.udpPort ?? 0;
@@ -143,6 +166,8 @@ export class Sa implements Disposable {
     this.ecnMask = options.ecn === "compatibility" ? 0xfc : 0xff;
     this.counters = options.counters ?? new Float64Array(COUNTER_OCTETS / 8);
     this.scratchAt = scratchOf(arena);
+    this.hardBytes = parameters.hard.bytes || Infinity;
+    this.selector = parameters.selector ? new TupleMask(parameters.selector) : null;
     const cipher = this.cipherRow = protocol === PROTOCOL.ESP
       ? cipherByName(parameters.encryption ?? "null")
       : undefined;

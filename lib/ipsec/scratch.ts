@@ -13,6 +13,8 @@ export const SCRATCH = {
   ICV: 96,
   /** Identification of the next outer IPv4 header. */
   IDENTIFICATION: 160,
+  /** Seconds since the epoch, a double: what {@linkcode setClock} said last. */
+  CLOCK: 168,
   /** Saved IP header with its options or extension headers. */
   HEADER: 192,
   HEADER_OCTETS: 2048,
@@ -30,4 +32,9 @@ export function scratchOf(arena: Arena): number {
 /** Sets the identification that the arena's next outer IPv4 header gets; the ones after count up from it. */
 export function setIdentification(arena: Arena, identification: number): void {
   arena.view.setInt32(scratchOf(arena) + SCRATCH.IDENTIFICATION, identification);
+}
+
+/** Tells the time (seconds since the epoch) that SAs of this arena note as the time of their use. */
+export function setClock(arena: Arena, seconds: number): void {
+  arena.view.setFloat64(scratchOf(arena) + SCRATCH.CLOCK, seconds);
 }

@@ -2,6 +2,7 @@
 import { addressWords } from "../ip/words.ts";
 import { TUPLE } from "../ip/tuple.ts";
 import { AddressTable } from "./address_table.ts";
+import { compareShapes, keyOfSelector, maskOfShape, sameMasked, shapeOf } from "./tuple_mask.ts";
 import type { Sa } from "./sa.ts";
 import type { Flow, Selector } from "./types.ts";
 
@@ -57,9 +58,8 @@ export class SpdEntry {
 
 /** The entries with the same mask: prefix lengths and given words. A hash table over the masked tuple. */
 class Group {
-  readonly mask = new Int32Array(TUPLE.WORDS);
+  readonly mask: Int32Array;
   readonly family: 4 | 6;
-  /** What the order of groups compares: source length, destination length, transport, source port, destination port. */
   readonly shape: readonly number[];
   count = 0;
   #buckets: (SpdEntry | null)[] = new Array(8).fill(null);
@@ -67,17 +67,7 @@ class Group {
   constructor(family: 4 | 6, shape: readonly number[]) {
     this.family = family;
     this.shape = shape;
-    const prefix = (at: number, length: number) => {
-      for (let i = 0; i < 4; i++) {
-        const bits = Math.max(0, Math.min(32, length - 32 * i));
-        this.mask[at + i] = bits === 0 ? 0 : -1 << 32 - bits;
-      }
-    };
-    prefix(TUPLE.SOURCE, shape[0]);
-    prefix(TUPLE.DESTINATION, shape[1]);
-    this.mask[TUPLE.PROTOCOL] = -shape[2];
-    this.mask[TUPLE.SOURCE_PORT] = -shape[3];
-    this.mask[TUPLE.DESTINATION_PORT] = -shape[4];
+    this.mask = maskOfShape(shape);
   }
 
   /** Hash of the masked tuple. */
@@ -96,24 +86,10 @@ class Group {
     return hash ^ hash >>> 13;
   }
 
-  #matches(entry: SpdEntry, tuple: Int32Array): boolean {
-    const mask = this.mask;
-    const key = entry.key;
-    if ((tuple[1] & mask[1]) !== key[1] || (tuple[5] & mask[5]) !== key[5]) return false;
-    if ((tuple[9] & mask[9]) !== key[9] || (tuple[10] & mask[10]) !== key[10] || (tuple[11] & mask[11]) !== key[11]) {
-      return false;
-    }
-    if (this.family === 4) return true;
-    for (let i = 2; i < 5; i++) {
-      if ((tuple[i] & mask[i]) !== key[i] || (tuple[i + 4] & mask[i + 4]) !== key[i + 4]) return false;
-    }
-    return true;
-  }
-
   find(tuple: Int32Array): SpdEntry | null {
     const buckets = this.#buckets;
     let entry = buckets[this.#hash(tuple) & buckets.length - 1];
-    while (entry !== null && !this.#matches(entry, tuple)) entry = entry.next;
+    while (entry !== null && !sameMasked(tuple, this.mask, entry.key, this.family)) entry = entry.next;
     return entry;
   }
 
@@ -156,12 +132,6 @@ class Group {
 /** Groups of one direction and family, the most specific first. */
 type Chain = Group[];
 
-/** Negative when `a` comes before `b`: longer prefixes and given words first. */
-function compareShapes(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return b[i] - a[i];
-  return 0;
-}
-
 /**
  * Flows by selector.
  *
@@ -199,26 +169,20 @@ export class Spd {
   }
 
   #locate(selector: Selector, create: boolean): { chain: Chain; group: Group | undefined; key: Int32Array } {
-    const { source, destination, transport, sourcePort, destinationPort, direction } = selector;
+    const { source, destination, direction } = selector;
     const family = source.address.family;
     if (family !== destination.address.family) {
       throw new RangeError("Cannot use a flow whose source and destination are of different families");
     }
     const chain = this.#chain(direction === "in" ? DIRECTION.IN : DIRECTION.OUT, family);
-    const shape = [source.length, destination.length, +(transport > 0), +(sourcePort > 0), +(destinationPort > 0)];
+    const shape = shapeOf(selector);
     let group = chain.find((group) => compareShapes(group.shape, shape) === 0);
     if (!group && create) {
       group = new Group(family, shape);
       const at = chain.findIndex((other) => compareShapes(shape, other.shape) < 0);
       chain.splice(at < 0 ? chain.length : at, 0, group);
     }
-    const key = new Int32Array(TUPLE.WORDS);
-    key.set(addressWords(source.address), TUPLE.SOURCE);
-    key.set(addressWords(destination.address), TUPLE.DESTINATION);
-    key[TUPLE.PROTOCOL] = transport;
-    key[TUPLE.SOURCE_PORT] = sourcePort;
-    key[TUPLE.DESTINATION_PORT] = destinationPort;
-    if (group) { for (let i = 1; i < TUPLE.WORDS; i++) key[i] &= group.mask[i]; }
+    const key = keyOfSelector(selector, maskOfShape(shape));
     return { chain, group, key };
   }
 

@@ -2,22 +2,35 @@
 import type { Arena } from "../octets/arena.ts";
 import { DROP, type Packet } from "./packet.ts";
 import { COUNTER, type Sa } from "./sa.ts";
+import { SCRATCH } from "./scratch.ts";
+
+/** Counts one packet of `octets` octets, or a drop. */
+function count(arena: Arena, sa: Sa, drop: number, octets: number): void {
+  const { counters } = sa;
+  if (drop !== 0) {
+    counters[COUNTER.DROPS] += 1;
+    return;
+  }
+  const now = arena.view.getFloat64(sa.scratchAt + SCRATCH.CLOCK);
+  counters[COUNTER.PACKETS] += 1;
+  counters[COUNTER.BYTES] += octets;
+  if (counters[COUNTER.FIRST_USED] === 0) counters[COUNTER.FIRST_USED] = now;
+  counters[COUNTER.LAST_USED] = now;
+}
 
 /**
  * Applies one SA to an IP packet in place: it grows to the left (headers) and to the right (trailer, ICV). Tunnel mode
- * when the SA asks for it, when the packet's addresses are not the SA's, or when the packet is a fragment that the SA
- * cannot carry in transport mode.
+ * when the SA asks for it, when the packet's addresses are not the SA's, or when the packet is a fragment, which
+ * transport mode cannot carry.
  *
  * @returns 0 or a reason of {@linkcode DROP}; the packet is then worthless.
  */
 export function encapsulate(arena: Arena, sa: Sa, packet: Packet): number {
-  if (!sa.usable) return DROP.expired;
+  if (!sa.usable || sa.counters[COUNTER.BYTES] >= sa.hardBytes) return DROP.expired;
   const octets = packet.octets;
   const drop = sa.transform.encapsulate(arena, sa, packet);
-  if (drop === 0) {
-    sa.counters[COUNTER.PACKETS] += 1;
-    sa.counters[COUNTER.BYTES] += octets;
-  }
+  count(arena, sa, drop, octets);
+  if (drop === 0) sa.counters[COUNTER.SEQUENCE] = sa.sequence >>> 0;
   return drop;
 }
 
@@ -25,15 +38,13 @@ export function encapsulate(arena: Arena, sa: Sa, packet: Packet): number {
  * Undoes one SA on a packet that `locate` has seen. What is left starts with an IP header: the one from inside (tunnel
  * mode, `packet.tunnelled`) or the outer one without the security header.
  *
- * @returns 0 or a reason; the packet is then worthless and the SA unchanged.
+ * @returns 0 or a reason; the packet is then worthless.
  */
 export function decapsulate(arena: Arena, sa: Sa, packet: Packet): number {
-  if (!sa.usable) return DROP.expired;
+  if (!sa.usable || sa.counters[COUNTER.BYTES] >= sa.hardBytes) return DROP.expired;
   const drop = sa.transform.decapsulate(arena, sa, packet);
-  if (drop === 0) {
-    sa.counters[COUNTER.PACKETS] += 1;
-    sa.counters[COUNTER.BYTES] += packet.octets;
-  }
+  count(arena, sa, drop, packet.octets);
+  if (drop === 0 && sa.replay !== null) sa.counters[COUNTER.SEQUENCE] = sa.replay.last >>> 0;
   return drop;
 }
 

@@ -1,0 +1,80 @@
+/** Selectors as masks over tuples: what policies and SAs match packets with. @module */
+import { TUPLE } from "../ip/tuple.ts";
+import { addressWords } from "../ip/words.ts";
+import type { Selector } from "./types.ts";
+
+type Ends = Omit<Selector, "direction">;
+
+/**
+ * What selectors with the same mask have in common, in the order in which specificity is compared: source and
+ * destination prefix length, then 1 or 0 for a given transport, source port, destination port.
+ */
+export function shapeOf(selector: Ends): readonly number[] {
+  const { source, destination, transport, sourcePort, destinationPort } = selector;
+  return [source.length, destination.length, +(transport > 0), +(sourcePort > 0), +(destinationPort > 0)];
+}
+
+/** Negative when `a` is more specific than `b`. */
+export function compareShapes(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return b[i] - a[i];
+  return 0;
+}
+
+/** The mask over a tuple. Family and fragment flag are not part of it. */
+export function maskOfShape(shape: readonly number[]): Int32Array {
+  const mask = new Int32Array(TUPLE.WORDS);
+  const prefix = (at: number, length: number) => {
+    for (let i = 0; i < 4; i++) {
+      const bits = Math.max(0, Math.min(32, length - 32 * i));
+      mask[at + i] = bits === 0 ? 0 : -1 << 32 - bits;
+    }
+  };
+  prefix(TUPLE.SOURCE, shape[0]);
+  prefix(TUPLE.DESTINATION, shape[1]);
+  mask[TUPLE.PROTOCOL] = -shape[2];
+  mask[TUPLE.SOURCE_PORT] = -shape[3];
+  mask[TUPLE.DESTINATION_PORT] = -shape[4];
+  return mask;
+}
+
+/** The masked tuple that packets of the selector have. */
+export function keyOfSelector(selector: Ends, mask: Int32Array): Int32Array {
+  const key = new Int32Array(TUPLE.WORDS);
+  key.set(addressWords(selector.source.address), TUPLE.SOURCE);
+  key.set(addressWords(selector.destination.address), TUPLE.DESTINATION);
+  key[TUPLE.PROTOCOL] = selector.transport;
+  key[TUPLE.SOURCE_PORT] = selector.sourcePort;
+  key[TUPLE.DESTINATION_PORT] = selector.destinationPort;
+  for (let i = 0; i < TUPLE.WORDS; i++) key[i] &= mask[i];
+  return key;
+}
+
+/** Whether the tuple under the mask is the key; both of `family`. */
+export function sameMasked(tuple: Int32Array, mask: Int32Array, key: Int32Array, family: number): boolean {
+  if ((tuple[1] & mask[1]) !== key[1] || (tuple[5] & mask[5]) !== key[5]) return false;
+  if ((tuple[9] & mask[9]) !== key[9] || (tuple[10] & mask[10]) !== key[10] || (tuple[11] & mask[11]) !== key[11]) {
+    return false;
+  }
+  if (family === 4) return true;
+  for (let i = 2; i < 5; i++) {
+    if ((tuple[i] & mask[i]) !== key[i] || (tuple[i + 4] & mask[i + 4]) !== key[i + 4]) return false;
+  }
+  return true;
+}
+
+/** One selector to be matched alone. */
+export class TupleMask {
+  readonly family: 4 | 6;
+  readonly mask: Int32Array;
+  readonly key: Int32Array;
+
+  constructor(selector: Ends) {
+    this.family = selector.source.address.family;
+    this.mask = maskOfShape(shapeOf(selector));
+    this.key = keyOfSelector(selector, this.mask);
+  }
+
+  contains(tuple: Int32Array): boolean {
+    return tuple[TUPLE.FAMILY] === this.family && sameMasked(tuple, this.mask, this.key, this.family);
+  }
+}
