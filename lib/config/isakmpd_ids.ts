@@ -1,0 +1,150 @@
+/** ID sections (Phase1-ID, IPsec-ID) and lifetimes of isakmpd.conf. @module */
+import type { LifeRule } from "../ike/configuration.ts";
+import { type Address, formatPrefix, lengthOfMask, type Prefix, prefixOf } from "../ip/address.ts";
+import { addressId, type ClientSelector, type Identification, textId } from "../isakmp/identification.ts";
+import type { Value } from "./ini.ts";
+import { type ConfReader, originOf, type View } from "./isakmpd_reader.ts";
+import { IP_PROTOCOLS, SERVICES } from "./isakmpd_words.ts";
+
+const PHASE_1_TYPES = ["IPV4_ADDR", "IPV6_ADDR", "FQDN", "USER_FQDN", "KEY_ID"] as const;
+const PHASE_2_TYPES = ["IPV4_ADDR", "IPV4_ADDR_SUBNET", "IPV6_ADDR", "IPV6_ADDR_SUBNET"] as const;
+const EITHER = [...new Set<string>([...PHASE_1_TYPES, ...PHASE_2_TYPES])];
+const UFQDN_ALIAS: Readonly<Record<string, string>> = { UFQDN: "USER_FQDN" };
+
+/** The ID-type, one of `allowed`. */
+function idType<Type extends string>(reader: ConfReader, view: View, allowed: readonly Type[]): Type | undefined {
+  const value = reader.get(view, "ID-type");
+  if (!value) return reader.missing(view, "ID-type", allowed.join(", "));
+  const written = value.text.toUpperCase();
+  const type = allowed.find((one) => one === (UFQDN_ALIAS[written] ?? written));
+  if (type) return type;
+  const phase = allowed.some((one) => one.endsWith("_SUBNET")) ? 2 : 1;
+  return EITHER.includes(written)
+    ? reader.error(value, `found "${value.text}", allowed ${allowed.join(", ")} in phase ${phase}`)
+    : reader.refuse(value, value.text, allowed);
+}
+
+/** An address tag of the family that the ID-type names. */
+function addressTag(reader: ConfReader, view: View, tag: string, family: 4 | 6): Address | undefined {
+  const value = reader.get(view, tag);
+  if (!value) return reader.missing(view, tag, `an IPv${family} address`);
+  const address = reader.address(value);
+  if (!address || address.family === family) return address;
+  return reader.error(value, `found "${value.text}", allowed an IPv${family} address because of the ID-type`);
+}
+
+/** Network and Netmask (IPv4), Network and Prefix or Netmask (IPv6). */
+function networkOf(reader: ConfReader, view: View, family: 4 | 6): Prefix | undefined {
+  const network = addressTag(reader, view, "Network", family);
+  const bits = reader.get(view, "Prefix");
+  let length: number | undefined;
+  if (bits) length = reader.integer(view, "Prefix", 0, family === 4 ? 32 : 128);
+  else {
+    const mask = addressTag(reader, view, "Netmask", family);
+    try {
+      length = mask && lengthOfMask(mask);
+    } catch (error) {
+      const at = reader.get(view, "Netmask")!;
+      return reader.error(at, `found "${at.text}": ${(error as Error).message.replace(/^.*: /, "")}`);
+    }
+  }
+  if (!network || length === undefined) return undefined;
+  const prefix = prefixOf(network, length);
+  if (prefix.address.octets.some((octet, i) => octet !== network.octets[i])) {
+    const at = reader.get(view, "Network")!;
+    reader.warn(
+      at,
+      `found "${at.text}", which is not the first address of its network; ${formatPrefix(prefix)} is used`,
+    );
+  }
+  return prefix;
+}
+
+/** Who somebody is in phase 1. */
+export function phase1Id(reader: ConfReader, view: View): Identification | undefined {
+  const type = idType(reader, view, PHASE_1_TYPES);
+  if (!type) return undefined;
+  if (type === "IPV4_ADDR" || type === "IPV6_ADDR") {
+    const address = addressTag(reader, view, "Address", type === "IPV4_ADDR" ? 4 : 6);
+    return address && addressId(address);
+  }
+  const name = reader.get(view, "Name");
+  if (!name?.text) {
+    return reader.missing(view, "Name", type === "FQDN" ? "a host name" : type === "USER_FQDN" ? "user@host" : "text");
+  }
+  if (type === "USER_FQDN" && !/^[^@]+@[^@]+$/.test(name.text)) return reader.refuse(name, name.text, "user@host");
+  if (type === "FQDN" && /[@\s/]/.test(name.text)) return reader.refuse(name, name.text, "a host name");
+  return textId(type, name.text);
+}
+
+/** Whose packets a phase 2 SA is for. */
+export function phase2Id(reader: ConfReader, view: View): ClientSelector | undefined {
+  const type = idType(reader, view, PHASE_2_TYPES);
+  if (!type) return undefined;
+  const family = type.startsWith("IPV4") ? 4 : 6;
+  let prefix: Prefix | undefined;
+  if (type.endsWith("_SUBNET")) prefix = networkOf(reader, view, family);
+  else {
+    const address = addressTag(reader, view, "Address", family);
+    prefix = address && prefixOf(address, 8 * address.octets.length);
+  }
+  const protocolAt = reader.get(view, "Protocol");
+  const portAt = reader.get(view, "Port");
+  const protocol = protocolAt ? reader.numberOrName(protocolAt, IP_PROTOCOLS, 255) : 0;
+  const port = portAt ? reader.numberOrName(portAt, SERVICES, 65535) : 0;
+  if (portAt && port && !protocolAt) {
+    reader.error(portAt, "found a Port without a Protocol, allowed with Protocol=tcp, udp or sctp");
+  }
+  return prefix && protocol !== undefined && port !== undefined ? { prefix, protocol, port } : undefined;
+}
+
+const LIFE_LIMIT = 2 ** 32 - 1;
+
+/** One Lifetime section. */
+export function lifetime(reader: ConfReader, view: View): LifeRule | undefined {
+  const typeAt = reader.get(view, "LIFE_TYPE");
+  const durationAt = reader.get(view, "LIFE_DURATION");
+  if (!typeAt) reader.missing(view, "LIFE_TYPE", "SECONDS, KILOBYTES");
+  if (!durationAt) reader.missing(view, "LIFE_DURATION", "X,Y:Z or X, or ANY");
+  if (!typeAt || !durationAt) return undefined;
+  const word = reader.choice(typeAt, ["SECONDS", "KILOBYTES", "BYTES"]);
+  if (word === "BYTES") reader.warn(typeAt, 'found "BYTES", which counts kilobytes; write KILOBYTES');
+  const duration = reader.range(durationAt, 1, LIFE_LIMIT);
+  if (!word || !duration) return undefined;
+  return { type: word === "SECONDS" ? "SECONDS" : "KILOBYTES", duration, origin: originOf(durationAt) };
+}
+
+/** The Life tag of a transform: names of Lifetime sections, or ANY. */
+export function lives(reader: ConfReader, view: View): readonly LifeRule[] | "ANY" {
+  const list = reader.list(view, "Life");
+  if (!list) return [];
+  if (list.value.text.toUpperCase() === "ANY") return "ANY";
+  const rules: LifeRule[] = [];
+  for (const name of list.elements) {
+    const section = reader.follow(list.value, name, "Lifetime", ["LIFE_MAIN_MODE", "LIFE_QUICK_MODE"]);
+    const rule = section && lifetime(reader, section);
+    if (!rule) continue;
+    if (rules.some(({ type }) => type === rule.type)) {
+      reader.warn(list.value, `found a second lifetime in ${rule.type}; the first is used`);
+    } else rules.push(rule);
+  }
+  return rules;
+}
+
+/** DOI of a configuration section: IPSEC, also when it is not there. */
+export function checkDoi(reader: ConfReader, view: View): void {
+  const doi = reader.get(view, "DOI");
+  if (doi) reader.choice(doi, ["IPSEC"]);
+}
+
+/** `EXCHANGE_TYPE`, one of `allowed`. */
+export function exchangeType<Type extends string>(
+  reader: ConfReader,
+  view: View,
+  allowed: readonly Type[],
+): { type: Type; at: Value } | undefined {
+  const value = reader.get(view, "EXCHANGE_TYPE");
+  if (!value) return reader.missing(view, "EXCHANGE_TYPE", allowed.join(", "));
+  const type = reader.choice(value, allowed);
+  return type && { type, at: value };
+}
