@@ -19,7 +19,8 @@ import { concat } from "../octets/bytes.ts";
 import { flowExtensions, selectorOf } from "../pfkey/flow_message.ts";
 import { decodeMessage, encodeMessage, Framer, type Message } from "../pfkey/message.ts";
 import { saTypeOf } from "../pfkey/nouns.ts";
-import { ERRNO, type Errno, type MessageType, PfkeyError, SA_TYPES, type SaType } from "../pfkey/numbers.ts";
+import { pairExtensions } from "../pfkey/pair_message.ts";
+import { ERRNO, type Errno, type MessageType, PfkeyError, type SaType } from "../pfkey/numbers.ts";
 import { identityExtensions, saExtensions } from "../pfkey/sa_message.ts";
 import { pfkeySocketPath } from "./paths.ts";
 
@@ -313,18 +314,4 @@ export class PfkeyClient implements Disposable {
     for (const { reject } of this.#waiting.splice(0)) reject(failure);
     for (const listener of [...this.#listeners]) listener(undefined);
   }
-}
-
-/** The extensions of X_GRPSPIS and X_BINDSA. */
-export function pairExtensions(first: SaIdentity, second: SaIdentity): Extensions {
-  const { SA, ADDRESS_DST } = identityExtensions(first);
-  const other = identityExtensions(second);
-  const proto = SA_TYPES[saTypeOf(second.protocol)];
-  return {
-    SA,
-    ADDRESS_DST,
-    X_SA2: other.SA,
-    X_DST2: other.ADDRESS_DST,
-    X_PROTOCOL: { proto, direction: 0, flags: 0 },
-  };
 }

@@ -58,7 +58,14 @@ export class Harness {
   }
 
   /** Sends a request; answers what the engine sent because of it. */
-  ask(client: number, type: MessageType, satype: SaType, extensions: Extensions = {}, seq = 1, wrapped?: Uint8Array): Sent[] {
+  ask(
+    client: number,
+    type: MessageType,
+    satype: SaType,
+    extensions: Extensions = {},
+    seq = 1,
+    wrapped?: Uint8Array,
+  ): Sent[] {
     this.sent = [];
     this.effects = [];
     const octets = encodeMessage({ type, satype, seq, pid: 1000 + client, extensions, wrapped });
@@ -79,6 +86,13 @@ export class Harness {
     this.now += 1000 * seconds;
     this.take(this.engine.onTick(this.now));
     return this.sent;
+  }
+
+  /** The first effect of a kind since the last request. */
+  effect<K extends Effect["kind"]>(kind: K): Extract<Effect, { kind: K }> {
+    const found = this.effects.find((effect) => effect.kind === kind);
+    if (!found) throw new Error(`no ${kind} among ${this.kinds()}`);
+    return found as Extract<Effect, { kind: K }>;
   }
 
   kinds(): string[] {
