@@ -6,6 +6,11 @@ export function monotonicMs(): number {
   return performance.now();
 }
 
+/** Milliseconds since the epoch by a clock that never jumps: the epoch at the start, then the monotonic clock. */
+export function monotonicEpoch(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 /** Cryptographic randomness. */
 export function randomOctets(octets: number): Bytes {
   const out = new Uint8Array(octets);

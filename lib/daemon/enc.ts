@@ -1,0 +1,476 @@
+/**
+ * The engine, "the kernel's part": it owns SAs and flows, the interface enc0, the sockets of IP protocols 4, 41, 50 and 51
+ * and UDP 4500, and the routes that bring packets in. The main thread answers PF_KEY and keeps time; packets are moved by
+ * Workers (packet_loop.ts).
+ *
+ * @module
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { KeyEngine } from "../engine/key_engine.ts";
+import type { Effect, SaUsage } from "../engine/effects.ts";
+import { addressOf } from "../ffi/address.ts";
+import { type Address, equalAddress, formatAddress } from "../ip/address.ts";
+import type { Flow, SaParameters } from "../ipsec/types.ts";
+import { configureInterface, setMtu } from "../linux/interface.ts";
+import { NetworkMonitor } from "../linux/monitor.ts";
+import { Netlink } from "../linux/netlink.ts";
+import { selectorKey } from "../linux/flow_tables.ts";
+import { InboundFilter } from "../linux/nft.ts";
+import { clearLeftovers, FlowRouter } from "../linux/routes.ts";
+import { findRoute, type Link } from "../linux/rtnetlink.ts";
+import {
+  DEFAULT_MARK,
+  hasIpv6,
+  openPacketSocket,
+  openProtocolSocket,
+  openUdpSocket,
+  type Socket,
+  type UdpSocket,
+} from "../linux/sockets.ts";
+import { openTun, type Tun } from "../linux/tun.ts";
+import { Transmitter } from "../linux/transmit.ts";
+import { type Arena, createArena } from "../octets/arena.ts";
+import type { Bytes } from "../octets/bytes.ts";
+import { monotonicEpoch } from "./clock.ts";
+import type { RelayedDatagram } from "./ike_relay.ts";
+import { IkeRelayServer } from "./ike_relay_server.ts";
+import type { Report, Role, UdpSocketGrant } from "./packet_orders.ts";
+import { PacketWorkers } from "./packet_workers.ts";
+import { runDirectory } from "./paths.ts";
+import { PfkeyServer } from "./pfkey_server.ts";
+
+export interface EncOptions {
+  /** Name of the interface. */
+  readonly interfaceName: string;
+  /** Fixed MTU of the interface; absent: it follows the SAs. */
+  readonly mtu?: number;
+  /** UDP encapsulation port; 0: none. */
+  readonly udpPort: number;
+  /** Packet Workers: 1 for both directions, 2 for one each. */
+  readonly workers: 1 | 2;
+  readonly libcrypto: "auto" | "off";
+  /** Knobs set before anything else, from sysctl.conf. */
+  readonly sysctls: readonly (readonly [name: string, value: string])[];
+}
+
+/** Where the engine's lines go. */
+export interface EncLog {
+  notice(text: string): void;
+  debug(text: string): void;
+}
+
+const PROTOCOLS = { 4: [50, 51, 4, 41], 6: [50, 51, 4, 41] } as const;
+/** AES-GCM in UDP over an Ethernet; the first SA corrects it. */
+const FIRST_MTU = 1438;
+const MIN_MTU = 1280;
+const USAGE_MS = 500;
+/** Path MTUs are asked for again so that a path may recover (RFC 1191 6.3). */
+const PATH_MTU_MS = 600_000;
+const PATH_MTU_CACHE_MS = 5_000;
+const RELAY_ARENA_OCTETS = 1 << 20;
+
+/** A flow that the kernel's tables shall, or shall no longer, know. */
+interface PendingFlow {
+  readonly flow: Flow;
+  readonly wanted: boolean;
+}
+
+const grant = ({ fd, family }: Socket) => ({ fd, family });
+const grantUdp = (socket: UdpSocket): UdpSocketGrant => ({
+  ...grant(socket),
+  port: socket.port,
+  receiveOffload: socket.receiveOffload,
+  sendOffload: socket.sendOffload,
+});
+
+/** One running engine. */
+export class Enc {
+  readonly #options: EncOptions;
+  readonly #log: EncLog;
+  readonly #stack = new DisposableStack();
+  readonly #netlink: Netlink;
+  readonly #tun: Tun;
+  readonly #link: Link;
+  readonly #router: FlowRouter;
+  readonly #filter: InboundFilter;
+  readonly #workers = new PacketWorkers();
+  readonly #engine: KeyEngine;
+  readonly #udp: { udp4?: UdpSocket; udp6?: UdpSocket } = {};
+  readonly #relayArena: Arena;
+  readonly #relayAt: number;
+  readonly #relayTransmitter: Transmitter;
+  #server!: PfkeyServer;
+  #relay: IkeRelayServer | undefined;
+  #tick: ReturnType<typeof setTimeout> | undefined;
+  #intervals: ReturnType<typeof setInterval>[] = [];
+  readonly #destinations = new Map<number, Address>();
+  readonly #used = new Map<number, { packets: number; first: number; last: number }>();
+  readonly #pathMtus = new Map<string, { mtu: number; until: number }>();
+  #mtu: number;
+  readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
+  #commitScheduled = false;
+  #stopping = false;
+
+  private constructor(options: EncOptions, log: EncLog) {
+    this.#options = options;
+    this.#log = log;
+    using undo = new DisposableStack();
+    this.#netlink = undo.use(new Netlink());
+    const { rules, routes } = clearLeftovers(runDirectory());
+    if (rules + routes) log.notice(`removed ${rules} rules and ${routes} routes that an engine left behind`);
+    this.#tun = undo.use(openTun(options.interfaceName));
+    this.#mtu = options.mtu ?? FIRST_MTU;
+    this.#link = configureInterface(this.#netlink, options.interfaceName, this.#mtu);
+    this.#router = undo.use(
+      new FlowRouter({ interfaceName: options.interfaceName, mark: DEFAULT_MARK, runFolder: runDirectory() }),
+    );
+    this.#filter = undo.use(new InboundFilter({ interfaceName: options.interfaceName }));
+    this.#engine = new KeyEngine({
+      random: (octets) => new Uint8Array(randomBytes(octets)),
+      usageOf: (id) => this.#usageOf(id),
+      statistics: () => this.#statistics(),
+    });
+    this.#relayArena = createArena(RELAY_ARENA_OCTETS, addressOf);
+    this.#openUdp(undo);
+    this.#relayTransmitter = new Transmitter(this.#relayArena, this.#udp);
+    this.#relayAt = this.#relayArena.reserve(65536 + 4);
+    this.#stack.use(undo.move());
+  }
+
+  /**
+   * Starts an engine in this network namespace.
+   *
+   * @throws {Error} in one line that says what is missing or in the way; nothing is left behind then
+   */
+  static async start(options: EncOptions, log: EncLog): Promise<Enc> {
+    // First the lock: two engines must not undo each other's work.
+    let enc: Enc | undefined;
+    const server = await PfkeyServer.listen({
+      connected: (client) => enc && enc.#engine.connect(client),
+      message: (client, octets) => enc && enc.#perform(enc.#engine.onMessage(client, octets, monotonicEpoch())),
+      disconnected: (client) => enc && enc.#engine.disconnect(client),
+      log: (text) => log.notice(text),
+    });
+    try {
+      enc = new Enc(options, log);
+      enc.#server = server;
+      await enc.#begin();
+      return enc;
+    } catch (error) {
+      if (enc) await enc.stop();
+      else await server.close();
+      throw error;
+    }
+  }
+
+  /** Without the port everything but UDP encapsulation works. */
+  #openUdp(undo: DisposableStack): void {
+    const { udpPort } = this.#options;
+    if (udpPort === 0) return;
+    for (const family of [4, 6] as const) {
+      try {
+        const socket = openUdpSocket(family, udpPort);
+        if (!socket) continue;
+        this.#udp[family === 4 ? "udp4" : "udp6"] = undo.use(socket);
+      } catch (error) {
+        this.#log.notice(
+          `no UDP encapsulation over IPv${family}: ${error instanceof Error ? error.message : error}`,
+        );
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const families = hasIpv6() ? [4, 6] as const : [4] as const;
+    const protocols = families.flatMap((family) =>
+      PROTOCOLS[family].flatMap((protocol) => {
+        const socket = openProtocolSocket(family, protocol);
+        return socket ? [{ ...grant(this.#stack.use(socket)), protocol }] : [];
+      })
+    );
+    const packet = (family: 4 | 6) => {
+      const socket = families.some((each) => each === family) ? openPacketSocket(family) : undefined;
+      return socket && grant(this.#stack.use(socket));
+    };
+    const { udp4, udp6 } = this.#udp;
+    const roles: Role[] = this.#options.workers === 1 ? ["both"] : ["out", "in"];
+    await this.#workers.start(roles, {
+      tun: { fd: this.#tun.fd, udp: this.#tun.offload.udp },
+      sockets: {
+        protocols,
+        packet4: packet(4),
+        packet6: packet(6),
+        udp4: udp4 && grantUdp(udp4),
+        udp6: udp6 && grantUdp(udp6),
+      },
+      libcrypto: this.#options.libcrypto,
+    }, (report) => this.#onReport(report));
+    for (const [name, value] of this.#options.sysctls) this.#perform(this.#engine.setSysctl(name, value));
+    this.#orderEnable();
+    this.#relay = new IkeRelayServer(join(runDirectory(), "ike.sock"), (datagram) => this.#sendRelayed(datagram));
+    this.#stack.use(
+      new NetworkMonitor((events) => {
+        this.#noticeAll(this.#router.networkChanged(events));
+      }),
+    );
+    this.#intervals.push(setInterval(() => this.#collectUsage(), USAGE_MS));
+    this.#intervals.push(setInterval(() => this.#refreshPathMtus(), PATH_MTU_MS));
+  }
+
+  // ---- effects of the PF_KEY core
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+    this.#scheduleTick();
+  }
+
+  #performOne(effect: Effect): void {
+    switch (effect.kind) {
+      case "send":
+        return this.#server.send(effect.to, effect.message);
+      case "dump":
+        return this.#server.dump(effect.to, effect.messages);
+      case "installSa":
+        this.#destinations.set(effect.id, effect.sa.destination);
+        return this.#workers.order({
+          order: "installSa",
+          id: effect.id,
+          sa: effect.sa,
+          slot: this.#workers.assignSlot(effect.id),
+          pathMtu: this.#pathMtu(effect.sa.destination),
+        });
+      case "updateSa":
+        return this.#workers.order({ order: "updateSa", id: effect.id, sa: effect.sa, state: effect.state });
+      case "removeSa":
+        this.#workers.order({ order: "removeSa", id: effect.id });
+        return this.#forgetSa(effect.id);
+      case "link":
+        return this.#workers.order({ order: "link", inner: effect.inner, outer: effect.outer });
+      case "addFlow":
+        if (effect.replaced) this.#route(effect.replaced, false);
+        this.#route(effect.flow, true);
+        return this.#workers.order({ order: "addFlow", flow: effect.flow });
+      case "removeFlow":
+        this.#route(effect.flow, false);
+        return this.#workers.order({ order: "removeFlow", flow: effect.flow });
+      case "flush":
+        for (const id of [...this.#destinations.keys()]) this.#forgetSa(id);
+        this.#pending.routes.clear();
+        this.#pending.filters.clear();
+        this.#noticeAll([...this.#router.replaceAll([]), ...this.#filter.replaceAll([])]);
+        return this.#workers.order({ order: "flush" });
+      case "sysctl":
+        return this.#orderEnable();
+      case "log":
+        return effect.level === "notice" ? this.#log.notice(effect.text) : this.#log.debug(effect.text);
+    }
+  }
+
+  #forgetSa(id: number): void {
+    this.#workers.releaseSlot(id);
+    this.#destinations.delete(id);
+    this.#used.delete(id);
+  }
+
+  #orderEnable(): void {
+    const isOn = (name: string) => this.#engine.sysctl(name) === "1";
+    this.#workers.order({ order: "enable", esp: isOn("net.inet.esp.enable"), ah: isOn("net.inet.ah.enable") });
+  }
+
+  /** Outgoing flows need a route into the interface; incoming ones that demand protection, a filter. */
+  #route(flow: Flow, wanted: boolean): void {
+    if (flow.selector.direction === "out" ? flow.type === "bypass" : flow.type === "use" || flow.type === "acquire") {
+      return;
+    }
+    const pending = flow.selector.direction === "out" ? this.#pending.routes : this.#pending.filters;
+    pending.set(selectorKey(flow.selector), { flow, wanted });
+    this.#scheduleCommit();
+  }
+
+  /** Changes to the kernel's tables are collected for one turn of the event loop. */
+  #scheduleCommit(): void {
+    if (this.#commitScheduled || this.#stopping) return;
+    this.#commitScheduled = true;
+    setTimeout(() => this.#commit(), 0);
+  }
+
+  #commit(): void {
+    this.#commitScheduled = false;
+    if (this.#stopping) return;
+    const take = (pending: Map<string, PendingFlow>) => {
+      const rows = [...pending.values()];
+      pending.clear();
+      return {
+        add: rows.filter(({ wanted }) => wanted).map(({ flow }) => flow),
+        remove: rows.filter(({ wanted }) => !wanted).map(({ flow }) => flow),
+      };
+    };
+    try {
+      this.#noticeAll(this.#router.update(take(this.#pending.routes)));
+      this.#noticeAll(this.#filter.update(take(this.#pending.filters)));
+    } catch (error) {
+      this.#log.notice(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #noticeAll(lines: readonly string[]): void {
+    for (const line of lines) this.#log.notice(line);
+  }
+
+  #scheduleTick(): void {
+    clearTimeout(this.#tick);
+    const next = this.#engine.nextDeadline();
+    if (next === Infinity || this.#stopping) return;
+    // A timer's delay has 31 bits.
+    const delayMs = Math.min(Math.max(0, next - monotonicEpoch()), 0x7fff_ffff);
+    this.#tick = setTimeout(() => this.#perform(this.#engine.onTick(monotonicEpoch())), delayMs);
+  }
+
+  // ---- what Workers say
+
+  #onReport(report: Report): void {
+    switch (report.report) {
+      case "ready":
+        return this.#log.debug(`a Worker moves packets with ${report.crypto}`);
+      case "needsSa":
+        return this.#perform(this.#engine.onPacketNeedsSa(report.flow, report.packet, monotonicEpoch()));
+      case "ike":
+        return this.#relay?.deliver({
+          kind: "ike",
+          local: { address: report.local, port: report.localPort },
+          remote: { address: report.remote, port: report.remotePort },
+          octets: report.octets,
+        });
+      case "moved":
+        return this.#peerMoved(report.id, report.address, report.port);
+      case "tooBig":
+        this.#pathMtus.clear();
+        return this.#refreshPathMtus();
+      case "mtu":
+        return this.#followMtu(report.largest);
+      case "failed":
+        return this.#log.notice(`a packet Worker failed: ${report.text}`);
+      case "stopped":
+        if (!this.#stopping) this.#log.notice("a packet Worker has ended; restart the engine");
+    }
+  }
+
+  /** A NAT gave the peer of an inbound SA another port: what goes to that peer must follow (RFC 3948 5). */
+  #peerMoved(id: number, address: Address, port: number): void {
+    const moved = [...this.#engine.sas()].find((each) => each.id === id);
+    if (!moved || !equalAddress(moved.sa.source, address)) return;
+    this.#log.notice(`peer ${formatAddress(address)} now sends from UDP port ${port}`);
+    for (const { id: other, sa, state } of this.#engine.sas()) {
+      if (sa.udpPort === undefined || sa.udpPort === port) continue;
+      const concerned = other === id || equalAddress(sa.destination, moved.sa.source);
+      if (!concerned) continue;
+      const changed: SaParameters = { ...sa, udpPort: port };
+      this.#workers.order({ order: "updateSa", id: other, sa: changed, state });
+    }
+  }
+
+  /** The interface's MTU follows the SA with the largest overhead, so that few packets must be refused or cut. */
+  #followMtu(largest: number): void {
+    if (this.#options.mtu !== undefined) return;
+    const mtu = Math.max(MIN_MTU, Math.min(largest, 65535));
+    if (mtu === this.#mtu) return;
+    this.#mtu = mtu;
+    setMtu(this.#netlink, this.#link, mtu);
+    this.#log.debug(`MTU of ${this.#link.name} is now ${mtu}`);
+  }
+
+  // ---- path MTU
+
+  #pathMtu(destination: Address): number {
+    const key = formatAddress(destination);
+    const known = this.#pathMtus.get(key);
+    const now = performance.now();
+    if (known && known.until > now) return known.mtu;
+    let mtu = 0;
+    try {
+      mtu = findRoute(this.#netlink, destination, { mark: DEFAULT_MARK })?.mtu ?? 0;
+    } catch {
+      // No route to the peer now: the usual MTU serves until there is one.
+    }
+    this.#pathMtus.set(key, { mtu, until: now + PATH_MTU_CACHE_MS });
+    return mtu;
+  }
+
+  #refreshPathMtus(): void {
+    for (const [id, destination] of this.#destinations) {
+      this.#workers.order({ order: "pathMtu", id, mtu: this.#pathMtu(destination) });
+    }
+  }
+
+  // ---- counters
+
+  #collectUsage(): void {
+    const now = Math.floor(monotonicEpoch() / 1000);
+    const changed: [number, SaUsage][] = [];
+    for (const id of this.#workers.ids()) {
+      const { packets } = this.#workers.count(id);
+      const before = this.#used.get(id);
+      if (packets === (before?.packets ?? 0)) continue;
+      this.#used.set(id, { packets, first: before?.first ?? now, last: now });
+      changed.push([id, this.#usageOf(id)]);
+    }
+    if (changed.length) this.#perform(this.#engine.onUsage(changed, monotonicEpoch()));
+  }
+
+  #usageOf(id: number): SaUsage {
+    const { packets, bytes } = this.#workers.count(id);
+    const used = this.#used.get(id);
+    const now = Math.floor(monotonicEpoch() / 1000);
+    return {
+      packets,
+      bytes,
+      allocations: packets ? 1 : 0,
+      drops: 0,
+      sequence: packets,
+      firstUsedSeconds: used?.first ?? (packets ? now : 0),
+      lastUsedSeconds: used?.last ?? (packets ? now : 0),
+    };
+  }
+
+  #statistics(): Record<string, number> {
+    const rows = [["esp", 50], ["ah", 51], ["ipip", 4]] as const;
+    return Object.fromEntries(
+      rows.flatMap(([name, protocol]) =>
+        Object.entries(this.#workers.statistics(protocol)).map(([counter, value]) => [`${name}.${counter}`, value])
+      ),
+    );
+  }
+
+  // ---- IKE over UDP 4500
+
+  #sendRelayed({ kind, local, remote, octets }: RelayedDatagram): void {
+    const { u8 } = this.#relayArena;
+    const at = this.#relayAt;
+    const target = this.#relayTransmitter.target(local.address, remote.address, remote.port);
+    let length: number;
+    if (kind === "keepalive") {
+      u8[at] = 0xff;
+      length = 1;
+    } else {
+      if (octets.length > 65000) return;
+      u8.fill(0, at, at + 4);
+      u8.set(octets as Bytes, at + 4);
+      length = octets.length + 4;
+    }
+    this.#relayTransmitter.datagram(target, at, length);
+    this.#relayTransmitter.flush();
+  }
+
+  /** Ends the engine: interface, routes, rules, filters and sockets of ours are gone afterwards, and nothing else. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    clearTimeout(this.#tick);
+    for (const interval of this.#intervals) clearInterval(interval);
+    this.#relay?.close();
+    await this.#server?.close();
+    await this.#workers.stop();
+    this.#stack.dispose();
+  }
+}

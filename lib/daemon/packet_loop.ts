@@ -1,0 +1,407 @@
+/**
+ * A Worker's life: wait until the TUN device, a socket or the main thread has something, move packets, wait again. It
+ * blocks in `poll` and never returns to its event loop, because every return would cost more than a packet does.
+ *
+ * @module
+ */
+import { choosePacketCrypto } from "../crypto/libcrypto.ts";
+import type { PacketCrypto } from "../crypto/packet.ts";
+import { Coalescer, type TunWriter } from "../datapath/coalescing.ts";
+import { Inbound } from "../datapath/inbound.ts";
+import { largestPacket, Outbound } from "../datapath/outbound.ts";
+import { createSums } from "../datapath/sums.ts";
+import { VNET_OCTETS } from "../datapath/vnet.ts";
+import { addressOf } from "../ffi/address.ts";
+import { libc } from "../ffi/libc.ts";
+import { IN_PKTINFO, OPTION, POLLFD, SOCKADDR_IN, SOCKADDR_IN6, SOCKET } from "../ffi/structs.ts";
+import { address } from "../ip/address.ts";
+import { TUPLE } from "../ip/tuple.ts";
+import { wordsAddress } from "../ip/words.ts";
+import { setState } from "../ipsec/lifetimes.ts";
+import { Counters, DROP, HEADROOM, type Packet, TAILROOM } from "../ipsec/packet.ts";
+import { COUNTER_OCTETS, createSa, type Sa } from "../ipsec/sa.ts";
+import { Sad } from "../ipsec/sad.ts";
+import { Spd, type SpdEntry } from "../ipsec/spd.ts";
+import { rebuildIpv6Header } from "../linux/message.ts";
+import { Receiver } from "../linux/receive.ts";
+import type { Socket, UdpSocket } from "../linux/sockets.ts";
+import { Transmitter, type UdpTarget } from "../linux/transmit.ts";
+import { type Arena, createArena } from "../octets/arena.ts";
+import { Mailbox } from "./mailbox.ts";
+import type { Order, Report, SocketGrant, WorkerStart } from "./packet_orders.ts";
+
+const ARENA_OCTETS = 48 << 20;
+/** An IPv6 header with extension headers is put back before a received packet, and more may be before that. */
+const RECEIVE_HEADROOM = HEADROOM + 1024;
+const DATAGRAM_BATCH = 16;
+const PACKET_BATCH = 64;
+/** Packets (or super-packets) read from the device before what they became is sent. */
+const READS = 32;
+const TUN_OCTETS = 65536 + VNET_OCTETS;
+/** Rounds of work after which descriptors that were idle are looked at again. */
+const ROUNDS_BETWEEN_POLLS = 8;
+
+/** Something that is serviced when its descriptor is readable; answers how much it moved. */
+interface Source {
+  readonly fd: number;
+  ready: boolean;
+  service(): number;
+}
+
+const asSocket = (grant: SocketGrant): Socket => ({ ...grant, close() {}, [Symbol.dispose]() {} });
+
+/** One Worker's packets. */
+export class PacketLoop {
+  readonly #start: WorkerStart;
+  readonly #send: (report: Report) => void;
+  readonly #arena: Arena;
+  readonly #crypto: PacketCrypto;
+  readonly #sad = new Sad();
+  readonly #spd = new Spd();
+  readonly #counters: Counters;
+  readonly #outbound: Outbound<UdpTarget>;
+  readonly #inbound: Inbound;
+  readonly #coalescer: Coalescer;
+  readonly #transmitter: Transmitter;
+  readonly #mailbox: Mailbox;
+  readonly #sas = new Map<number, Sa>();
+  readonly #ids = new Map<Sa, number>();
+  readonly #stagingAt: number;
+  readonly #sources: Source[] = [];
+  #now = 0;
+  /** How many SAs have which largest packet; and the smallest of those last told. */
+  readonly #sizes = new Map<number, number>();
+  #toldSize = 0;
+  #tooBigSeen = 0;
+  #lostSeen = 0;
+  #refusedSeen = 0;
+  #stopped = false;
+
+  constructor(start: WorkerStart, send: (report: Report) => void) {
+    this.#start = start;
+    this.#send = send;
+    const arena = this.#arena = createArena(ARENA_OCTETS, addressOf);
+    this.#crypto = choosePacketCrypto(arena, start.libcrypto === "off" ? "node:crypto" : undefined);
+    this.#counters = new Counters(start.counters);
+    this.#mailbox = new Mailbox(start.orders);
+    this.#stagingAt = arena.reserve(TUN_OCTETS + 256);
+    const sums = createSums(arena);
+    const tun = this.#tunWriter();
+    const { packet4, packet6, udp4, udp6 } = start.sockets;
+    const sockets = {
+      packet4: packet4 && asSocket(packet4),
+      packet6: packet6 && asSocket(packet6),
+      udp4: udp4 && { ...udp4, ...asSocket(udp4) } as UdpSocket,
+      udp6: udp6 && { ...udp6, ...asSocket(udp6) } as UdpSocket,
+    };
+    this.#transmitter = new Transmitter(arena, sockets);
+    this.#coalescer = new Coalescer(arena, sums, tun, { udp: start.tun.udp });
+    const tables = { sad: this.#sad, spd: this.#spd, counters: this.#counters };
+    this.#inbound = new Inbound(arena, tables, this.#coalescer, {
+      moved: (sa, packet, portAt) => this.#moved(sa, packet, portAt),
+    });
+    this.#outbound = new Outbound(arena, sums, tables, {
+      sender: this.#transmitter,
+      targetOf: (sa) => this.#transmitter.target(sa.parameters.source, sa.parameters.destination, sa.udpPort),
+      tun,
+      needsSa: (entry, tuple) => this.#needsSa(entry, tuple),
+    });
+    if (start.role !== "in") this.#sources.push({ fd: start.tun.fd, ready: true, service: () => this.#readTun() });
+    if (start.role !== "out") {
+      for (const grant of start.sockets.protocols) this.#sources.push(this.#packetSource(grant));
+      for (const udp of [sockets.udp4, sockets.udp6]) if (udp) this.#sources.push(this.#datagramSource(udp));
+    }
+  }
+
+  #tunWriter(): TunWriter {
+    const { write, writev } = libc();
+    const { base } = this.#arena;
+    const fd = this.#start.tun.fd;
+    return {
+      write: (at, octets) => write(fd, base + BigInt(at | 0), octets),
+      writev: (at, vectors) => writev(fd, base + BigInt(at | 0), vectors),
+    };
+  }
+
+  /** Moves packets until told to stop. */
+  run(): void {
+    this.#send({ report: "ready", crypto: this.#crypto.name });
+    const { poll, read } = libc();
+    const { base, i32, view } = this.#arena;
+    const sources = this.#sources;
+    const pollAt = this.#arena.reserve((sources.length + 1) * POLLFD.octets);
+    const wakeAt = this.#arena.reserve(8);
+    const fds = [...sources.map(({ fd }) => fd), this.#start.wakeFd];
+    fds.forEach((fd, i) => {
+      i32[(pollAt + i * POLLFD.octets) >> 2] = fd;
+      view.setInt16(pollAt + i * POLLFD.octets + POLLFD.at.events, SOCKET.POLLIN, true);
+    });
+    let rounds = 0;
+    while (!this.#stopped) {
+      this.#now = performance.now();
+      let moved = 0;
+      for (let i = 0; i < sources.length; i++) {
+        const source = sources[i];
+        if (!source.ready) continue;
+        const count = source.service();
+        if (count === 0) source.ready = false;
+        moved += count;
+      }
+      if (this.#mailbox.pending) this.#obey();
+      if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_POLLS) continue;
+      rounds = 0;
+      this.#settle();
+      if (poll(base + BigInt(pollAt | 0), fds.length, moved === 0 ? -1 : 0) <= 0) continue;
+      for (let i = 0; i < sources.length; i++) {
+        if (view.getInt16(pollAt + i * POLLFD.octets + POLLFD.at.revents, true) !== 0) sources[i].ready = true;
+      }
+      if (view.getInt16(pollAt + sources.length * POLLFD.octets + POLLFD.at.revents, true) !== 0) {
+        read(this.#start.wakeFd, base + BigInt(wakeAt | 0), 8);
+      }
+    }
+    for (const sa of this.#sas.values()) sa[Symbol.dispose]();
+    this.#send({ report: "stopped" });
+  }
+
+  #readTun(): number {
+    const { read } = libc();
+    const { base } = this.#arena;
+    const { fd } = this.#start.tun;
+    const at = this.#stagingAt;
+    let count = 0;
+    while (count < READS) {
+      const octets = read(fd, base + BigInt(at | 0), TUN_OCTETS);
+      if (octets <= 0) break;
+      count++;
+      this.#outbound.take(at, octets, this.#now);
+    }
+    if (count) this.#outbound.flush();
+    return count;
+  }
+
+  #packetSource(grant: SocketGrant & { readonly protocol: number }): Source {
+    const room = { batch: PACKET_BATCH, headroom: RECEIVE_HEADROOM, tailroom: TAILROOM };
+    const receiver = new Receiver(this.#arena, asSocket(grant), room);
+    const service = () => {
+      const count = receiver.receive();
+      for (let i = 0; i < count; i++) {
+        const at = receiver.at(i);
+        const octets = receiver.octets(i);
+        if (grant.family === 4) {
+          this.#inbound.takePacket(at, octets);
+          continue;
+        }
+        const headroom = RECEIVE_HEADROOM - HEADROOM;
+        const header = rebuildIpv6Header(this.#arena, receiver.messageAt(i), grant.protocol, at, octets, headroom);
+        if (header === 0) this.#counters.drop(grant.protocol, DROP.malformedHeader);
+        else this.#inbound.takePacket(header, at + octets - header);
+      }
+      if (count) this.#inbound.flush();
+      return count;
+    };
+    return { fd: grant.fd, ready: true, service };
+  }
+
+  #datagramSource(udp: UdpSocket): Source {
+    const receiver = new Receiver(this.#arena, udp, {
+      batch: DATAGRAM_BATCH,
+      headroom: RECEIVE_HEADROOM,
+      tailroom: TAILROOM,
+    });
+    const v4 = udp.family === 4;
+    const packetInfo = v4 ? OPTION.IP_PKTINFO : OPTION.IPV6_PKTINFO;
+    const addressAt = v4 ? SOCKADDR_IN.at.address : SOCKADDR_IN6.at.address;
+    const service = () => {
+      const count = receiver.receive();
+      for (let i = 0; i < count; i++) {
+        const name = receiver.nameAt(i);
+        const info = receiver.control(i, packetInfo);
+        if (info === 0) continue;
+        const localAt = v4 ? info + IN_PKTINFO.at.destination : info;
+        const portAt = name + SOCKADDR_IN.at.port;
+        let at = receiver.at(i);
+        let left = receiver.octets(i);
+        const segment = receiver.segmentOctets(i);
+        while (left > 0) {
+          const octets = left < segment ? left : segment;
+          if (octets < 8 || this.#arena.i32[at >> 2] === 0 && (at & 3) === 0 || this.#arena.view.getInt32(at) === 0) {
+            this.#keyManagement(udp, at, octets, name + addressAt, localAt, portAt);
+          } else this.#inbound.takeDatagram(at, octets, udp.family, name + addressAt, localAt, portAt);
+          at += octets;
+          left -= octets;
+        }
+      }
+      if (count) this.#inbound.flush();
+      return count;
+    };
+    return { fd: udp.fd, ready: true, service };
+  }
+
+  /** A datagram that is no ESP (RFC 3948 2.2, 2.3): IKE behind its marker; a NAT keepalive says nothing. */
+  #keyManagement(udp: UdpSocket, at: number, octets: number, remoteAt: number, localAt: number, portAt: number): void {
+    const { u8, view } = this.#arena;
+    if (octets < 8 || view.getInt32(at) !== 0) {
+      if (!(octets === 1 && u8[at] === 0xff)) this.#counters.drop(50, DROP.short);
+      return;
+    }
+    const length = udp.family === 4 ? 4 : 16;
+    this.#send({
+      report: "ike",
+      local: address(u8.subarray(localAt, localAt + length)),
+      localPort: udp.port,
+      remote: address(u8.subarray(remoteAt, remoteAt + length)),
+      remotePort: view.getUint16(portAt),
+      octets: u8.slice(at + 4, at + octets),
+    });
+  }
+
+  #moved(sa: Sa, packet: Packet, portAt: number): void {
+    const id = this.#ids.get(sa);
+    if (id === undefined) return;
+    const { u8, view } = this.#arena;
+    const port = view.getUint16(portAt);
+    const length = sa.family === 4 ? 4 : 16;
+    // Say it once: the order that follows changes the SA.
+    sa.udpPort = port;
+    const from = address(u8.subarray(packet.sourceAt, packet.sourceAt + length));
+    this.#send({ report: "moved", id, address: from, port });
+  }
+
+  #needsSa(entry: SpdEntry, tuple: Int32Array): void {
+    const family = tuple[TUPLE.FAMILY] as 4 | 6;
+    this.#send({
+      report: "needsSa",
+      flow: entry.flow,
+      packet: {
+        source: wordsAddress(family, tuple, TUPLE.SOURCE),
+        destination: wordsAddress(family, tuple, TUPLE.DESTINATION),
+        transport: tuple[TUPLE.PROTOCOL],
+        sourcePort: tuple[TUPLE.SOURCE_PORT],
+        destinationPort: tuple[TUPLE.DESTINATION_PORT],
+      },
+    });
+  }
+
+  /** Before sleeping: counts what the transmitter and the device lost, and asks for path MTUs if any was too big. */
+  #settle(): void {
+    const { tooBig, full, unreachable } = this.#transmitter;
+    if (tooBig !== this.#tooBigSeen) {
+      for (; this.#tooBigSeen < tooBig; this.#tooBigSeen++) this.#counters.drop(50, DROP.tooBig);
+      this.#send({ report: "tooBig" });
+    }
+    const lost = full + unreachable;
+    for (; this.#lostSeen < lost; this.#lostSeen++) {
+      this.#counters.drop(50, full > unreachable ? DROP.queueFull : DROP.noRoute);
+    }
+    const { refused } = this.#coalescer;
+    for (; this.#refusedSeen < refused; this.#refusedSeen++) this.#counters.drop(50, DROP.queueFull);
+  }
+
+  #obey(): void {
+    let retry = false;
+    for (
+      let order = this.#mailbox.take() as Order | undefined;
+      order;
+      order = this.#mailbox.take() as Order | undefined
+    ) {
+      try {
+        retry = this.#carryOut(order) || retry;
+      } catch (error) {
+        this.#send({ report: "failed", text: error instanceof Error ? error.message : String(error) });
+      }
+      if (this.#stopped) return;
+    }
+    this.#tellSize();
+    if (retry && this.#outbound.held.size) this.#outbound.retryHeld(this.#stagingAt, this.#now);
+  }
+
+  /** Keeps count of what fits which SA; an SA around another counts with that one too. */
+  #countSize(sa: Sa, by: number): void {
+    const largest = largestPacket(sa, sa.tunnel);
+    const count = (this.#sizes.get(largest) ?? 0) + by;
+    if (count > 0) this.#sizes.set(largest, count);
+    else this.#sizes.delete(largest);
+  }
+
+  /** Tells the main thread when the interface's MTU should change. */
+  #tellSize(): void {
+    if (this.#start.role === "in" || this.#sizes.size === 0) return;
+    const smallest = Math.min(...this.#sizes.keys());
+    if (smallest === this.#toldSize) return;
+    this.#toldSize = smallest;
+    this.#send({ report: "mtu", largest: smallest });
+  }
+
+  /** Carries out one order; answers whether packets that wait may go now. */
+  #carryOut(order: Order): boolean {
+    switch (order.order) {
+      case "installSa": {
+        const counters = new Float64Array(this.#start.usage, order.slot * COUNTER_OCTETS, COUNTER_OCTETS / 8);
+        const sa = createSa(order.sa, this.#crypto, this.#arena, { counters });
+        order.sa.encryptionKey?.fill(0);
+        order.sa.authenticationKey?.fill(0);
+        sa.pathMtu = order.pathMtu;
+        this.#sas.set(order.id, sa);
+        this.#ids.set(sa, order.id);
+        this.#sad.add(sa);
+        this.#countSize(sa, 1);
+        return true;
+      }
+      case "updateSa": {
+        const sa = this.#sas.get(order.id);
+        if (!sa) return false;
+        sa.udpPort = order.sa.udpPort ?? 0;
+        if (sa.state !== order.state) setState(sa, order.state);
+        this.#sad.generation++;
+        return false;
+      }
+      case "removeSa": {
+        const sa = this.#sas.get(order.id);
+        if (!sa) return false;
+        this.#sas.delete(order.id);
+        this.#ids.delete(sa);
+        this.#countSize(sa, -1);
+        this.#sad.remove(sa);
+        return false;
+      }
+      case "link": {
+        const inner = this.#sas.get(order.inner);
+        const outer = order.outer === undefined ? null : this.#sas.get(order.outer) ?? null;
+        if (!inner) return false;
+        this.#countSize(inner, -1);
+        this.#sad.link(inner, outer);
+        this.#countSize(inner, 1);
+        return true;
+      }
+      case "pathMtu": {
+        const sa = this.#sas.get(order.id);
+        if (!sa || sa.pathMtu === order.mtu) return false;
+        this.#countSize(sa, -1);
+        sa.pathMtu = order.mtu;
+        this.#countSize(sa, 1);
+        this.#sad.generation++;
+        return false;
+      }
+      case "addFlow":
+        this.#spd.add(order.flow);
+        return true;
+      case "removeFlow":
+        this.#spd.remove(order.flow.selector);
+        return true;
+      case "flush":
+        for (const sa of this.#sas.values()) this.#sad.remove(sa);
+        this.#sas.clear();
+        this.#ids.clear();
+        this.#sizes.clear();
+        this.#spd.clear();
+        return true;
+      case "enable":
+        this.#inbound.espEnabled = order.esp;
+        this.#inbound.ahEnabled = order.ah;
+        return false;
+      case "stop":
+        this.#stopped = true;
+        return false;
+    }
+  }
+}
