@@ -11,12 +11,13 @@ import {
   encodeUnsigned,
 } from "../octets/der.ts";
 import { toBigInt } from "./bignum.ts";
+import type { PrimeCurve } from "./prime_curve.ts";
 
-/** A curve as its keys are wrapped for node:crypto; the NIST ones with p, b and the order of the generator. */
+/** A curve as its keys are wrapped for node:crypto; the NIST ones with their numbers. */
 export interface Curve {
   readonly oid: string;
   readonly fieldOctets: number;
-  readonly prime?: { readonly p: bigint; readonly b: bigint; readonly order: bigint };
+  readonly prime?: PrimeCurve & { readonly b: bigint; readonly order: bigint };
 }
 
 const P256 = (1n << 256n) - (1n << 224n) + (1n << 192n) + (1n << 96n) - 1n;
@@ -30,6 +31,10 @@ export const CURVES: { readonly 19: Curve; readonly 20: Curve; readonly 21: Curv
     fieldOctets: 32,
     prime: {
       p: P256,
+      generator: {
+        x: 0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296n,
+        y: 0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5n,
+      },
       b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
       order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
     },
@@ -39,6 +44,10 @@ export const CURVES: { readonly 19: Curve; readonly 20: Curve; readonly 21: Curv
     fieldOctets: 48,
     prime: {
       p: P384,
+      generator: {
+        x: 0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7n,
+        y: 0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5fn,
+      },
       b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
       order: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
     },
@@ -48,6 +57,16 @@ export const CURVES: { readonly 19: Curve; readonly 20: Curve; readonly 21: Curv
     fieldOctets: 66,
     prime: {
       p: P521,
+      generator: {
+        x: BigInt(
+          "0x00c6858e06b70404e9cd9e3ecb662395b4429c648139053fb521f828af606b4d3dbaa14b5e77efe75928fe1dc127a2ff" +
+            "a8de3348b3c1856a429bf97e7e31c2e5bd66",
+        ),
+        y: BigInt(
+          "0x011839296a789a3bc0045c8a5fb42c7d1bd998f54449579b446817afbd17273e662c97ee72995ef42640c550b9013fad" +
+            "0761353c7086a272c24088be94769fd16650",
+        ),
+      },
       b: BigInt(
         "0x0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf07" +
           "3573df883d2c34f1ef451fd46b503f00",

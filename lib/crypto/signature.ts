@@ -1,0 +1,23 @@
+/** Signatures and the keys that make them: RSA PKCS#1 v1.5, ECDSA, DSA. One door to the files that hold them. @module */
+export {
+  describeKey,
+  type DsaNumbers,
+  dsaNumbers,
+  dsaPublicKey,
+  encodePem,
+  encodePrivateKey,
+  encodePublicKey,
+  encodeRsaPublicKey,
+  encodeTraditionalPrivateKey,
+  KeyError,
+  type KeyObject,
+  parsePrivateKey,
+  parsePublicKey,
+  publicKeyOf,
+  type RsaNumbers,
+  rsaNumbers,
+  rsaPublicKey,
+} from "./keys.ts";
+export { digestInfo, generateRsaKey, signRsa, signRsaBare, verifyRsa, verifyRsaBare } from "./rsa.ts";
+export { signatureFromDer, signatureToDer, signDsa, verifyDsa } from "./dsa.ts";
+export { ecdsaHash, ecdsaOctets, signEcdsa, verifyEcdsa } from "./ecdsa.ts";
