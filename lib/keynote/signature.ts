@@ -9,21 +9,27 @@
  *
  * @module
  */
-import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { hash, type HashName } from "../crypto/hash.ts";
-import { signRsaBare, verifyRsaBare } from "./rsa.ts";
+import {
+  digestInfo,
+  dsaPublicKey,
+  ecdsaOctets,
+  KeyError,
+  type KeyObject,
+  parsePublicKey,
+  rsaPublicKey,
+  signatureFromDer,
+  signatureToDer,
+  signDsa,
+  signEcdsa,
+  signRsaBare,
+  verifyDsa,
+  verifyEcdsa,
+  verifyRsaBare,
+} from "../crypto/signature.ts";
 import { formatBase64, parseBase64 } from "../octets/base64.ts";
 import type { Bytes } from "../octets/bytes.ts";
-import {
-  DER,
-  encodeBitString,
-  encodeNull,
-  encodeOctetString,
-  encodeOid,
-  encodeSequence,
-  encodeUnsigned,
-  readDer,
-} from "../octets/der.ts";
+import { DER, encodeNull, encodeOctetString, encodeOid, encodeSequence, readDer } from "../octets/der.ts";
 import { formatHex, parseHex } from "../octets/hex.ts";
 import { DecodeError } from "../octets/reader.ts";
 import { isKeyText, POLICY, type PublicKey } from "./principal.ts";
@@ -52,16 +58,7 @@ export const SIGNATURE_ALGORITHMS: readonly string[] = Object.entries(FAMILY_HAS
   hashes.flatMap((name) => ["hex", "base64"].map((encoding) => `sig-${family}-${name}-${encoding}:`))
 );
 
-const DIGEST_OIDS: Record<HashName, string> = {
-  md5: "1.2.840.113549.2.5",
-  sha1: "1.3.14.3.2.26",
-  sha256: "2.16.840.1.101.3.4.2.1",
-  sha384: "2.16.840.1.101.3.4.2.2",
-  sha512: "2.16.840.1.101.3.4.2.3",
-  ripemd160: "1.3.36.3.2.1",
-};
 const OID_SHA_WITH_RSA = "1.3.14.3.2.15";
-const OID_DSA = "1.2.840.10040.4.1";
 
 interface Algorithm {
   readonly family: Family;
@@ -79,20 +76,13 @@ function parseAlgorithm(name: string): Algorithm {
   return { family: family as Family, hash: hashName as HashName, encoding: encoding as "hex" | "base64" };
 }
 
-const digestInfo = (oid: string, digest: Uint8Array): Bytes =>
-  encodeSequence(encodeSequence(encodeOid(oid), encodeNull()), encodeOctetString(digest));
-
 /** What RSA padding may enclose, the form that is written first. */
 function rsaEncodings({ family, hash: name }: Algorithm, digest: Uint8Array): Bytes[] {
-  const standard = digestInfo(DIGEST_OIDS[name], digest);
+  const standard = digestInfo(name, digest);
   if (family === "rsa") return [encodeOctetString(digest), standard];
-  return name === "sha1" ? [digestInfo(OID_SHA_WITH_RSA, digest), standard] : [standard];
-}
-
-/** A SubjectPublicKeyInfo for node:crypto. */
-function dsaSpki(key: PublicKey & { kind: "dsa" }): Bytes {
-  const parameters = encodeSequence(...[key.p, key.q, key.g].map(encodeUnsigned));
-  return encodeSequence(encodeSequence(encodeOid(OID_DSA), parameters), encodeBitString(encodeUnsigned(key.y)));
+  if (name !== "sha1") return [standard];
+  const algorithm = encodeSequence(encodeOid(OID_SHA_WITH_RSA), encodeNull());
+  return [encodeSequence(algorithm, encodeOctetString(digest)), standard];
 }
 
 /** The signed text followed by the algorithm's name with its colon (RFC 2792 section 4.1). */
@@ -101,32 +91,29 @@ function signedOctets(assertion: Assertion, algorithmName: string): Bytes {
   return octetsOf(text.slice(bodyStart, signature!.signedEnd) + algorithmName);
 }
 
+/** What an RSA signature's field holds: the value, or RFC 2792's OCTET STRING around it, told apart by its length. */
+const unwrap = (signature: Bytes, modulus: Bytes): Uint8Array =>
+  signature.length > modulus.length ? readDer(signature, DER.OCTET_STRING, "signature").content : signature;
+
 function verifyWithKey(key: PublicKey, algorithm: Algorithm, octets: Bytes, signature: Bytes): boolean {
-  if (key.kind === "rsa") {
-    // RFC 2792 section 4.2: an OCTET STRING around the value. Its length tells it apart from a bare value.
-    let value: Uint8Array = signature;
-    if (signature.length > key.modulus.length) {
-      try {
-        value = readDer(signature, DER.OCTET_STRING).content;
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        return false;
+  const digest = hash(algorithm.hash, octets);
+  try {
+    switch (key.kind) {
+      case "rsa": {
+        const value = unwrap(signature, key.modulus);
+        const publicKey = rsaPublicKey(key);
+        return rsaEncodings(algorithm, digest).some((enclosed) => verifyRsaBare(publicKey, enclosed, value));
+      }
+      case "dsa":
+        return verifyDsa(dsaPublicKey(key), digest, signatureFromDer(signature, key.q.length));
+      case "other": {
+        const publicKey = parsePublicKey(key.spki);
+        return verifyEcdsa(publicKey, digest, signatureFromDer(signature, ecdsaOctets(publicKey)));
       }
     }
-    return rsaEncodings(algorithm, hash(algorithm.hash, octets)).some((enclosed) =>
-      verifyRsaBare(key, enclosed, value)
-    );
-  }
-  const spki = key.kind === "dsa" ? dsaSpki(key) : key.spki;
-  try {
-    return verify(
-      algorithm.hash,
-      octets,
-      createPublicKey({ key: spki as never, format: "der", type: "spki" }),
-      signature,
-    );
-  } catch {
-    return false; // node:crypto throws on a malformed key or signature
+  } catch (error) {
+    if (!(error instanceof KeyError || error instanceof DecodeError)) throw error;
+    throw new SignatureError(error.message);
   }
 }
 
@@ -196,13 +183,14 @@ export function signAssertion(assertion: Assertion, algorithmName: string, key: 
   const authorizer = signer(assertion);
   checkFamily(algorithm.family, authorizer.key.kind, authorizer.text.slice(0, authorizer.text.indexOf(":")));
   const octets = signedOctets(assertion, algorithmName);
-  const fits = key.asymmetricKeyType === "rsa" ? authorizer.key.kind === "rsa" : authorizer.key.kind !== "rsa";
-  if (!fits) {
-    throw new SignatureError(`the private key is of another kind (${key.asymmetricKeyType}) than the Authorizer`);
+  const { asymmetricKeyType: type } = key;
+  if (type !== (authorizer.key.kind === "other" ? "ec" : authorizer.key.kind)) {
+    throw new SignatureError(`the private key is of another kind (${type}) than the Authorizer`);
   }
-  const signature: Uint8Array = key.asymmetricKeyType === "rsa"
-    ? signRsaBare(key, rsaEncodings(algorithm, hash(algorithm.hash, octets))[0])
-    : sign(algorithm.hash, octets, key);
+  const digest = hash(algorithm.hash, octets);
+  const signature = type === "rsa"
+    ? signRsaBare(key, rsaEncodings(algorithm, digest)[0])
+    : signatureToDer(type === "dsa" ? signDsa(key, algorithm.hash, digest) : signEcdsa(key, digest));
   return algorithmName + (algorithm.encoding === "hex" ? formatHex(signature) : formatBase64(signature));
 }
 
