@@ -277,6 +277,15 @@ class FamilyTables {
     return (found ?? fitting[0]).address;
   }
 
+  /** Of the own addresses that flows to one destination want, the one that the kernel would take; else the first flow's. */
+  #preferred({ wanted, destination }: RouteState): Address | undefined {
+    const [first] = wanted.values();
+    if (!first || wanted.size === 1) return first;
+    const others = [...wanted.values()].filter((each) => each && !equalAddress(each, first)) as Address[];
+    const natural = others.length ? this.#options.naturalSource(destination) : undefined;
+    return natural && others.find((each) => equalAddress(each, natural)) || first;
+  }
+
   #forwardTable({ source, transport }: FlowSelector): TableState {
     if (this.#catchAll.forward) return this.#table("forward", FORWARD_ALL, {});
     const match = { ...(source.length && { from: source }), ...(transport && { transport }) };
@@ -357,7 +366,7 @@ class FamilyTables {
         table.routes.delete(key);
         continue;
       }
-      const [source] = route.wanted.values();
+      const source = this.#preferred(route);
       const same = route.installed &&
         (source && route.installed.source
           ? equalAddress(source, route.installed.source)

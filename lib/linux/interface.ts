@@ -1,7 +1,7 @@
 /** The engine's own interface: its MTU, its flags and its settings. @module */
 import type { Netlink } from "./netlink.ts";
 import { changeLink, findLink, IFF, type Link } from "./rtnetlink.ts";
-import { interfaceSetting, tryWriteSysctl } from "./sysctl.ts";
+import { interfaceSetting, readSysctl, tryWriteSysctl, writeSysctl } from "./sysctl.ts";
 
 /**
  * What packets that come out of the tunnel must not be stopped by, and what the kernel must not send into it by itself:
@@ -20,6 +20,8 @@ const SETTINGS: readonly (readonly [family: 4 | 6, setting: string, value: numbe
   [6, "router_solicitations", 0],
   [6, "accept_redirects", 0],
   [6, "dad_transmits", 0],
+  // MLD version 1 says nothing when a group is left that was never reported.
+  [6, "force_mld_version", 1],
 ];
 
 const QUEUE_LENGTH = 1000;
@@ -34,8 +36,13 @@ export function configureInterface(netlink: Netlink, name: string, mtu: number):
   const link = findLink(netlink, name);
   if (!link) throw new Error(`Cannot configure ${name}: there is no such interface`);
   for (const [family, setting, value] of SETTINGS) tryWriteSysctl(interfaceSetting(family, name, setting), value);
+  // An interface that forwards has joined the group of all routers when it was made, which it would report; it leaves
+  // while it does not forward, and does not join again without IFF_MULTICAST.
+  const forwarding = interfaceSetting(6, name, "forwarding");
+  const forwards = readSysctl(forwarding) === "1" && tryWriteSysctl(forwarding, 0);
   const change = { mtu, queueLength: QUEUE_LENGTH, clear: IFF.MULTICAST };
   netlink.execute(changeLink(link.index, change), `configure ${name}`);
+  if (forwards) writeSysctl(forwarding, 1);
   netlink.execute(changeLink(link.index, { set: IFF.UP }), `bring ${name} up`);
   return { ...link, mtu, queueLength: QUEUE_LENGTH, flags: (link.flags | IFF.UP) & ~IFF.MULTICAST };
 }
