@@ -17,7 +17,7 @@ export const LAYERS: Record<string, readonly string[] | "all"> = {
   photuris: ["crypto", "ip", "octets"],
   keynote: ["crypto", "octets"],
   x509: ["crypto", "octets"],
-  config: ["ip", "ipsec", "crypto", "isakmp", "ike", "keynote", "octets"],
+  config: ["ip", "ipsec", "crypto", "isakmp", "ike", "photuris", "keynote", "octets"],
   linux: ["ffi", "ip", "octets"],
   daemon: "all",
   cli: "all",
