@@ -1,5 +1,6 @@
 /** ISAKMP-peer, ISAKMP-configuration and ISAKMP-transform sections of isakmpd.conf. @module */
 import { AUTHENTICATORS, ESP_CIPHERS } from "../crypto/algorithms.ts";
+import { GROUPS } from "../crypto/group.ts";
 import type { Allowed, AttributeRule, Peer, TransformRule } from "../ike/configuration.ts";
 import { IKE_ATTRIBUTE, IKE_AUTHENTICATION, IKE_GROUP, ISAKMP_TRANSFORM, nameOf } from "../isakmp/numbers.ts";
 import type { Value } from "./ini.ts";
@@ -42,14 +43,6 @@ export function wordOrAny(reader: ConfReader, value: Value, words: Words): Allow
   return number === undefined ? undefined : exactly(number);
 }
 
-/** Groups that old peers need and nobody else should use. */
-const WEAK_GROUPS: Readonly<Record<number, string>> = {
-  [IKE_GROUP.MODP_768]: "a 768-bit group can be broken",
-  [IKE_GROUP.MODP_1024]: "a 1024-bit group is within reach of rich attackers",
-  [IKE_GROUP.EC2N_155]: "a curve over 155 bits can be broken",
-  [IKE_GROUP.EC2N_185]: "a curve over 185 bits is too small",
-};
-
 /** Why an attribute of a transform is weak. MODP_1024 alone is what every predefined transform of the time has. */
 export function weaknesses(
   rules: readonly AttributeRule[],
@@ -64,7 +57,7 @@ export function weaknesses(
       : rule.attribute === attributes.hash
       ? AUTHENTICATORS.find((row) => row.ikeHash === value)?.weak
       : rule.attribute === attributes.group && !(predefined && value === IKE_GROUP.MODP_1024)
-      ? WEAK_GROUPS[value]
+      ? GROUPS[value]?.weak
       : undefined;
     return why ? [{ rule, why }] : [];
   });

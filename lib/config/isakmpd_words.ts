@@ -1,5 +1,6 @@
 /** The words that isakmpd.conf's values are made of, over the registries of ISAKMP. @module */
 import { ESP_CIPHERS } from "../crypto/algorithms.ts";
+import { GROUPS } from "../crypto/group.ts";
 import {
   AH_TRANSFORM,
   AUTHENTICATION_ALGORITHM,
@@ -22,26 +23,6 @@ export interface Words {
   readonly aliases?: Readonly<Record<string, string>>;
 }
 
-type GroupName = keyof typeof IKE_GROUP;
-
-/** The groups of crypto/group.ts, by their names. */
-export const USABLE_GROUPS: readonly GroupName[] = [
-  "MODP_768",
-  "MODP_1024",
-  "EC2N_155",
-  "EC2N_185",
-  "MODP_1536",
-  "MODP_2048",
-  "MODP_3072",
-  "MODP_4096",
-  "MODP_6144",
-  "MODP_8192",
-  "ECP_256",
-  "ECP_384",
-  "ECP_521",
-  "CURVE_25519",
-];
-
 const names = (all: readonly (string | undefined)[]) => all.filter((name) => name !== undefined);
 
 export const ENCRYPTION_WORDS: Words = {
@@ -58,9 +39,9 @@ export const AUTHENTICATION_WORDS: Words = {
   usable: ["PRE_SHARED", "RSA_SIG", "DSS", "ECDSA_256", "ECDSA_384", "ECDSA_521"],
 };
 export const GROUP_WORDS: Words = {
-  known: IKE_GROUP,
-  usable: USABLE_GROUPS,
-  aliases: { EC_155: "EC2N_155", EC_185: "EC2N_185", CURVE25519: "CURVE_25519" },
+  known: { ...IKE_GROUP, CURVE25519: IKE_GROUP.CURVE_25519 },
+  usable: names(Object.values(GROUPS).map((group) => group?.name)),
+  aliases: { EC_155: "EC2N_155", EC_185: "EC2N_185", CURVE_25519: "CURVE25519" },
 };
 export const ESP_WORDS: Words = {
   known: ESP_TRANSFORM,

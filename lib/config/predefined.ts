@@ -7,9 +7,8 @@
  *
  * @module
  */
-import { IKE_GROUP } from "../isakmp/numbers.ts";
-import { USABLE_GROUPS } from "./isakmpd_words.ts";
 import { AUTHENTICATORS, ESP_CIPHERS } from "../crypto/algorithms.ts";
+import { GROUPS } from "../crypto/group.ts";
 
 /** The tags of a predefined section, in the order in which they would be written. */
 export type PredefinedSection = ReadonlyMap<string, string>;
@@ -77,7 +76,7 @@ const find = <Row extends { name: string }>(rows: readonly Row[], name: string |
 
 /** The group of a name: `GRPn`, or by era. Undefined when `GRPn` is no group. */
 function groupOf(number: string | undefined, cipher?: CipherName, hash?: HashName): string | undefined {
-  if (number !== undefined) return USABLE_GROUPS.find((name) => IKE_GROUP[name] === Number(number));
+  if (number !== undefined) return GROUPS[Number(number)]?.name;
   return (cipher === undefined || OLD_CIPHERS.includes(cipher.name)) && hash?.name === "MD5" ? "MODP_768" : "MODP_1024";
 }
 
