@@ -21,6 +21,8 @@ export interface PfkeyServerHandlers {
   message(client: number, octets: Bytes): void;
   disconnected(client: number): void;
   log?(text: string): void;
+  /** Programs that connect before this has come to pass wait; absent: nobody waits. */
+  readonly ready?: Promise<unknown>;
 }
 
 /** More than this unread in front of a client and it is disconnected: it has stopped reading. */
@@ -184,6 +186,7 @@ export class PfkeyServer implements AsyncDisposable {
   }
 
   async #accept(): Promise<void> {
+    await this.handlers.ready;
     while (!this.#closing) {
       try {
         this.#serve(await this.listener.accept());
