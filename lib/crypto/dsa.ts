@@ -3,23 +3,11 @@ import { type KeyObject, randomBytes } from "node:crypto";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import { DER, derChildren, derUnsigned, encodeSequence, encodeUnsigned, readDer } from "../octets/der.ts";
 import { DecodeError } from "../octets/reader.ts";
-import { bitLength, fromBigInt, modInverse, toBigInt } from "./bignum.ts";
+import { fromBigInt, modInverse, toBigInt } from "./bignum.ts";
 import type { HashName } from "./hash.ts";
-import { dsaNumbers, KeyError } from "./keys.ts";
+import { dsaPrivateNumbers, KeyError, type PublicKey, publicKeyOfKind } from "./keys.ts";
 import { modExp } from "./modp.ts";
 import { nonces, truncateHash } from "./nonce.ts";
-
-/** Largest sizes that are accepted; the peer chooses them, and time grows with them. */
-const PRIME_BITS = 4096;
-const ORDER_OCTETS = 64;
-
-function usable(key: KeyObject) {
-  const { p, q, g, y, x } = dsaNumbers(key);
-  if (bitLength(p) > PRIME_BITS || q.length > ORDER_OCTETS || !(p[p.length - 1] & 1)) {
-    throw new KeyError(`Cannot use DSA key: up to ${PRIME_BITS} bits, with an order of up to ${8 * ORDER_OCTETS} bits`);
-  }
-  return { p, q: toBigInt(q), qOctets: q.length, g, y, x: x && toBigInt(x) };
-}
 
 /**
  * Signs a hash value.
@@ -29,8 +17,9 @@ function usable(key: KeyObject) {
  * @throws {KeyError} when the key is no private DSA key
  */
 export function signDsa(key: KeyObject, name: HashName, hashValue: Uint8Array): Bytes {
-  const { p, q, qOctets, g, x } = usable(key);
-  if (x === undefined) throw new KeyError("Cannot sign with a public key");
+  if (key.type !== "private") throw new KeyError("Cannot sign with a public key");
+  const { p, g, q: order } = publicKeyOfKind(key, "dsa");
+  const q = toBigInt(order), qOctets = order.length, x = toBigInt(dsaPrivateNumbers(key).x);
   for (const k of nonces(name, q, x, hashValue)) {
     const r = toBigInt(modExp(g, fromBigInt(k, qOctets), p)) % q;
     // Blinded, because the inversion's time depends on what is inverted.
@@ -42,8 +31,9 @@ export function signDsa(key: KeyObject, name: HashName, hashValue: Uint8Array): 
 }
 
 /** Whether `signature` (r | s) is the key's over a hash value. @throws {KeyError} when the key is no DSA key */
-export function verifyDsa(key: KeyObject, hashValue: Uint8Array, signature: Uint8Array): boolean {
-  const { p, q, qOctets, g, y } = usable(key);
+export function verifyDsa(key: KeyObject | PublicKey, hashValue: Uint8Array, signature: Uint8Array): boolean {
+  const { p, q: order, g, y } = publicKeyOfKind(key, "dsa");
+  const q = toBigInt(order), qOctets = order.length;
   if (signature.length !== 2 * qOctets) return false;
   const r = toBigInt(signature.subarray(0, qOctets)), s = toBigInt(signature.subarray(qOctets));
   if (r === 0n || r >= q || s === 0n || s >= q) return false;

@@ -8,27 +8,22 @@ import { type KeyObject, randomBytes } from "node:crypto";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import { DER, derChildren, readDer } from "../octets/der.ts";
 import { fromBigInt, modInverse, toBigInt } from "./bignum.ts";
-import { type Curve, curveFault, curveKeyPair, CURVES } from "./ecdh.ts";
+import { curveKeyPair } from "./ecdh.ts";
 import type { HashName } from "./hash.ts";
-import { bitString, curveOid, encodePrivateKey, encodePublicKey, KeyError } from "./keys.ts";
+import { ecCurve, encodePrivateKey, KeyError, type PublicKey, publicKeyOfKind } from "./keys.ts";
 import { nonces, truncateHash } from "./nonce.ts";
 import { multiplyAndAdd } from "./prime_curve.ts";
 
 /** The hash that goes with each curve (RFC 4754 3). */
 const CURVE_HASHES: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "sha384", 66: "sha512" };
 
-function curveOf(key: KeyObject): Curve & { prime: NonNullable<Curve["prime"]> } {
-  const oid = curveOid(key);
-  const curve = [CURVES[19], CURVES[20], CURVES[21]].find((curve) => curve.oid === oid);
-  if (!curve?.prime) throw new KeyError(`Cannot use an EC key on the curve ${oid}: P-256, P-384, P-521 are known here`);
-  return { ...curve, prime: curve.prime };
-}
+const curveOf = (key: KeyObject | PublicKey) => ecCurve(publicKeyOfKind(key, "ec").curve);
 
 /** The hash that RFC 4754 pairs with the key's curve. @throws {KeyError} */
-export const ecdsaHash = (key: KeyObject): HashName => CURVE_HASHES[curveOf(key).fieldOctets];
+export const ecdsaHash = (key: KeyObject | PublicKey): HashName => CURVE_HASHES[curveOf(key).fieldOctets];
 
 /** Octets of r and of s for a key. @throws {KeyError} */
-export const ecdsaOctets = (key: KeyObject): number => curveOf(key).fieldOctets;
+export const ecdsaOctets = (key: KeyObject | PublicKey): number => curveOf(key).fieldOctets;
 
 /**
  * Signs a hash value.
@@ -53,17 +48,16 @@ export function signEcdsa(key: KeyObject, hashValue: Uint8Array): Bytes {
 }
 
 /** Whether `signature` (r | s) is the key's over a hash value. @throws {KeyError} when the key is no EC key */
-export function verifyEcdsa(key: KeyObject, hashValue: Uint8Array, signature: Uint8Array): boolean {
-  const curve = curveOf(key), { order } = curve.prime, octets = curve.fieldOctets;
+export function verifyEcdsa(key: KeyObject | PublicKey, hashValue: Uint8Array, signature: Uint8Array): boolean {
+  const { curve: oid, point } = publicKeyOfKind(key, "ec");
+  const { prime, fieldOctets: octets } = ecCurve(oid), { order } = prime;
   if (signature.length !== 2 * octets) return false;
   const r = toBigInt(signature.subarray(0, octets)), s = toBigInt(signature.subarray(octets));
   if (r === 0n || r >= order || s === 0n || s >= order) return false;
-  const point = bitString(derChildren(readDer(encodePublicKey(key), DER.SEQUENCE))[1]);
-  if (point[0] !== 4 || curveFault(curve, point.subarray(1))) return false;
   const w = modInverse(s, order);
-  const x = multiplyAndAdd(curve.prime, truncateHash(hashValue, order) * w % order, r * w % order, {
-    x: toBigInt(point.subarray(1, 1 + octets)),
-    y: toBigInt(point.subarray(1 + octets)),
+  const x = multiplyAndAdd(prime, truncateHash(hashValue, order) * w % order, r * w % order, {
+    x: toBigInt(point.subarray(0, octets)),
+    y: toBigInt(point.subarray(octets)),
   });
   return x !== undefined && x % order === r;
 }

@@ -1,8 +1,8 @@
 /** Asymmetric keys in files: PEM and DER, PKCS#1, PKCS#8, SEC1, SubjectPublicKeyInfo. @module */
 import { Buffer } from "node:buffer";
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { parseBase64 } from "../octets/base64.ts";
-import type { Bytes } from "../octets/bytes.ts";
+import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
+import { formatBase64, parseBase64 } from "../octets/base64.ts";
+import { type Bytes, compare, concat } from "../octets/bytes.ts";
 import {
   contextTag,
   DER,
@@ -11,17 +11,50 @@ import {
   derOid,
   derUnsigned,
   encodeBitString,
+  encodeDer,
+  encodeNull,
   encodeOctetString,
   encodeOid,
   encodeSequence,
   encodeUnsigned,
+  expectTag,
   readDer,
 } from "../octets/der.ts";
 import { DecodeError } from "../octets/reader.ts";
 import { bitLength, fromBigInt, modPow, toBigInt } from "./bignum.ts";
+import { type Curve, curveFault, CURVES } from "./ecdh.ts";
 
-/** A key of node:crypto: RSA, DSA, or ECDSA on P-256, P-384 or P-521. */
+/** A private key of node:crypto: RSA, DSA, or ECDSA on P-256, P-384 or P-521. */
 export type { KeyObject };
+
+/** A public key: numbers, big-endian, without leading zeros, and no secret. */
+export type PublicKey = RsaPublicKey | DsaPublicKey | EcPublicKey;
+export interface RsaPublicKey {
+  readonly kind: "rsa";
+  readonly modulus: Bytes;
+  readonly exponent: Bytes;
+}
+/** Prime, order of the subgroup, generator, public value. */
+export interface DsaPublicKey {
+  readonly kind: "dsa";
+  readonly p: Bytes;
+  readonly q: Bytes;
+  readonly g: Bytes;
+  readonly y: Bytes;
+}
+export interface EcPublicKey {
+  readonly kind: "ec";
+  /** Object identifier of the curve. */
+  readonly curve: string;
+  /** x | y, each as long as the field. */
+  readonly point: Bytes;
+}
+
+/** Sizes that are accepted: the peer chooses them, and the time of a verification grows with them. */
+const RSA_BITS = { min: 512, max: 16384 };
+const RSA_EXPONENT_BITS = 64;
+const DSA_BITS = { min: 512, max: 4096 };
+const DSA_ORDER_BITS = 512;
 
 /** Key algorithms as SubjectPublicKeyInfo and PKCS#8 name them. */
 export const KEY_OIDS = {
@@ -39,6 +72,7 @@ const ZERO = encodeUnsigned(new Uint8Array(0));
 const ONE = encodeUnsigned(new Uint8Array([1]));
 const PEM = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g;
 const PRIVATE_LABELS = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"];
+const KINDS = "RSA, DSA and ECDSA keys are known here";
 const PUBLIC_LABELS = ["PUBLIC KEY", "RSA PUBLIC KEY"];
 
 /** The DER octets in `input`: itself, or the first PEM block with one of the labels. */
@@ -69,7 +103,6 @@ function derOf(input: string | Uint8Array, what: string, labels: readonly string
 }
 
 const pkcs8 = (der: Uint8Array) => createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
-const spki = (der: Uint8Array) => createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
 
 /** PKCS#8 around what the older formats have inside: PKCS#1 RSA, SEC1 EC (RFC 5915), OpenSSL's DSA. */
 function toPkcs8(der: Uint8Array): Bytes | Uint8Array {
@@ -88,37 +121,19 @@ function toPkcs8(der: Uint8Array): Bytes | Uint8Array {
       encodeOctetString(x),
     );
   }
-  const rsa = encodeSequence(encodeOid(KEY_OIDS.rsa), new Uint8Array([DER.NULL, 0]));
+  const rsa = encodeSequence(encodeOid(KEY_OIDS.rsa), encodeNull());
   return encodeSequence(ZERO, rsa, encodeOctetString(der));
 }
 
-/** SubjectPublicKeyInfo, also around a PKCS#1 RSAPublicKey. */
-function toSpki(der: Uint8Array): Bytes | Uint8Array {
-  const [first, second] = derChildren(readDer(der, DER.SEQUENCE, "public key"), "public key");
-  if (first?.tag === DER.SEQUENCE) return der;
-  return spkiOfRsa(derUnsigned(first, "RSA modulus"), derUnsigned(second, "RSA exponent"));
-}
-
-function spkiOfRsa(modulus: Uint8Array, exponent: Uint8Array): Bytes {
-  return encodeSequence(
-    encodeSequence(encodeOid(KEY_OIDS.rsa), new Uint8Array([DER.NULL, 0])),
-    encodeBitString(encodeSequence(encodeUnsigned(modulus), encodeUnsigned(exponent))),
-  );
-}
-
-/** What node:crypto makes of it, its complaints in our words. */
-function convert(what: string, make: () => KeyObject): KeyObject {
-  let key: KeyObject;
+/** What node:crypto or our reader makes of it, its complaints in our words. */
+function convert<Key>(what: string, make: () => Key): Key {
   try {
-    key = make();
+    return make();
   } catch (error) {
+    if (error instanceof KeyError) throw error;
     const reason = error instanceof DecodeError ? error.message : "it is damaged, or of a kind that is not known here";
     throw new KeyError(`Cannot read ${what}: ${reason}`);
   }
-  if (!Object.hasOwn(KEY_OIDS, key.asymmetricKeyType ?? "")) {
-    throw new KeyError(`Cannot use ${what} of type ${key.asymmetricKeyType}: RSA, DSA and ECDSA keys are known here`);
-  }
-  return key;
 }
 
 /**
@@ -128,7 +143,11 @@ function convert(what: string, make: () => KeyObject): KeyObject {
  */
 export function parsePrivateKey(input: string | Uint8Array): KeyObject {
   const der = derOf(input, "private key", PRIVATE_LABELS);
-  return convert("private key", () => pkcs8(toPkcs8(der)));
+  const key = convert("private key", () => pkcs8(toPkcs8(der)));
+  if (!Object.hasOwn(KEY_OIDS, key.asymmetricKeyType ?? "")) {
+    throw new KeyError(`Cannot use private key of type ${key.asymmetricKeyType}: ${KINDS}`);
+  }
+  return key;
 }
 
 /**
@@ -136,139 +155,193 @@ export function parsePrivateKey(input: string | Uint8Array): KeyObject {
  *
  * @throws {KeyError} when it is damaged or of another kind
  */
-export function parsePublicKey(input: string | Uint8Array): KeyObject {
+export function parsePublicKey(input: string | Uint8Array): PublicKey {
   const der = derOf(input, "public key", PUBLIC_LABELS);
-  return convert("public key", () => spki(toSpki(der)));
+  return convert("public key", () => {
+    const children = derChildren(readDer(der, DER.SEQUENCE, "public key"), "public key");
+    return children[0]?.tag === DER.SEQUENCE ? readSpki(children) : readRsa(children);
+  });
 }
 
-/** The public half of a private key. */
-export function publicKeyOf(key: KeyObject): KeyObject {
-  if (key.type === "public") return key;
-  if (key.asymmetricKeyType !== "dsa") return createPublicKey(key);
-  const { p, q, g, y } = dsaNumbers(key);
-  return dsaPublicKey({ p, q, g, y });
+/** SEQUENCE { modulus, exponent }. */
+function readRsa([modulus, exponent]: DerElement[]): RsaPublicKey {
+  return rsaPublicKey({
+    modulus: derUnsigned(modulus, "RSA modulus"),
+    exponent: derUnsigned(exponent, "RSA exponent"),
+  });
 }
 
-/** The numbers of an RSA public key, big-endian, without leading zeros. */
-export interface RsaNumbers {
-  readonly modulus: Bytes;
-  readonly exponent: Bytes;
+/** SEQUENCE { algorithm { oid, parameters }, key }. */
+function readSpki([algorithm, value]: DerElement[]): PublicKey {
+  const [oid, parameters] = derChildren(algorithm, "public key");
+  const key = bitString(expectTag(value, DER.BIT_STRING, "public key"));
+  switch (derOid(oid)) {
+    case KEY_OIDS.rsa:
+      return readRsa(derChildren(readDer(key, DER.SEQUENCE, "RSA key"), "RSA key"));
+    case KEY_OIDS.dsa: {
+      const [p, q, g] = derChildren(expectTag(parameters, DER.SEQUENCE, "DSA parameters"));
+      const y = derUnsigned(readDer(key, DER.INTEGER, "DSA key"), "DSA key");
+      return dsaPublicKey({ p: derUnsigned(p), q: derUnsigned(q), g: derUnsigned(g), y });
+    }
+    case KEY_OIDS.ec: {
+      if (key[0] !== 4) throw new DecodeError("EC key: its point is compressed");
+      return ecPublicKey(derOid(parameters, "EC curve"), key.slice(1));
+    }
+    default:
+      throw new KeyError(`Cannot use public key of type ${derOid(oid)}: ${KINDS}`);
+  }
 }
 
-/** An RSA public key from its numbers. @throws {KeyError} */
-export const rsaPublicKey = ({ modulus, exponent }: { modulus: Uint8Array; exponent: Uint8Array }): KeyObject =>
-  convert("public key", () => spki(spkiOfRsa(modulus, exponent)));
+/** An RSA public key from its numbers. @throws {KeyError} on sizes that are not accepted */
+export function rsaPublicKey({ modulus, exponent }: { modulus: Uint8Array; exponent: Uint8Array }): RsaPublicKey {
+  const bits = bitLength(modulus);
+  if (bits < RSA_BITS.min || bits > RSA_BITS.max) {
+    throw new KeyError(`Cannot use RSA key of ${bits} bits: ${RSA_BITS.min} to ${RSA_BITS.max} are allowed`);
+  }
+  if (bitLength(exponent) > RSA_EXPONENT_BITS) {
+    throw new KeyError(
+      `Cannot use RSA key: its exponent has ${bitLength(exponent)} bits, more than ${RSA_EXPONENT_BITS}`,
+    );
+  }
+  if (!isOdd(modulus) || !isOdd(exponent) || bitLength(exponent) < 2) {
+    throw new KeyError("Cannot use RSA key: modulus and exponent must be odd and not 1");
+  }
+  return { kind: "rsa", modulus: stripZeros(modulus), exponent: stripZeros(exponent) };
+}
 
-/** The numbers of an RSA key, private or public. @throws {KeyError} when it is no RSA key */
-export function rsaNumbers(key: KeyObject): RsaNumbers {
-  requireType(key, "rsa");
-  const [modulus, exponent] = derChildren(readDer(encodeRsaPublicKey(key), DER.SEQUENCE));
-  return { modulus: derUnsigned(modulus), exponent: derUnsigned(exponent) };
+/** A DSA public key from its numbers. @throws {KeyError} on numbers that cannot be a key's */
+export function dsaPublicKey(
+  numbers: { p: Uint8Array; q: Uint8Array; g: Uint8Array; y: Uint8Array },
+): DsaPublicKey {
+  const [p, q, g, y] = [numbers.p, numbers.q, numbers.g, numbers.y].map(stripZeros);
+  const bits = bitLength(p);
+  if (bits < DSA_BITS.min || bits > DSA_BITS.max || bitLength(q) > DSA_ORDER_BITS) {
+    throw new KeyError(
+      `Cannot use DSA key of ${bits} bits: ${DSA_BITS.min} to ${DSA_BITS.max}, and ${DSA_ORDER_BITS} of order, are allowed`,
+    );
+  }
+  const inRange = (number: Bytes) => compare(number, Uint8Array.of(1)) > 0 && compare(number, p) < 0;
+  if (!isOdd(p) || !isOdd(q) || ![q, g, y].every(inRange)) {
+    throw new KeyError("Cannot use DSA key: its numbers are out of range");
+  }
+  return { kind: "dsa", p, q, g, y };
+}
+
+/** An EC public key from its curve's object identifier and x | y. @throws {KeyError} when that is no point of the curve */
+export function ecPublicKey(curve: string, point: Bytes): EcPublicKey {
+  const known = ecCurve(curve);
+  const fault = curveFault(known, point);
+  if (fault) throw new KeyError(`Cannot use EC key: ${fault}`);
+  return { kind: "ec", curve, point };
+}
+
+/** The curve of an object identifier. @throws {KeyError} when it is none of those with which IKE signs */
+export function ecCurve(oid: string): Curve & { readonly prime: NonNullable<Curve["prime"]> } {
+  const curve = [CURVES[19], CURVES[20], CURVES[21]].find((curve) => curve.oid === oid);
+  if (!curve?.prime) throw new KeyError(`Cannot use EC key on the curve ${oid}: P-256, P-384, P-521 are known here`);
+  return { ...curve, prime: curve.prime };
+}
+
+/** The public half of a private key; a public key itself. @throws {KeyError} */
+export function publicKeyOf(key: KeyObject | PublicKey): PublicKey {
+  if (!(key instanceof KeyObject)) return key;
+  if (key.type === "public") return parsePublicKey(new Uint8Array(key.export({ format: "der", type: "spki" })));
+  if (key.asymmetricKeyType === "dsa") {
+    const { p, q, g, x } = dsaPrivateNumbers(key);
+    return dsaPublicKey({ p, q, g, y: fromBigInt(modPow(toBigInt(g), toBigInt(x), toBigInt(p))) });
+  }
+  if (key.asymmetricKeyType === "ec") {
+    return parsePublicKey(new Uint8Array(createPublicKey(key).export({ format: "der", type: "spki" })));
+  }
+  // Not over node:crypto, whose public keys end at 4096 bits.
+  const [, , inner] = derChildren(readDer(encodePrivateKey(key), DER.SEQUENCE));
+  return readRsa(derChildren(readDer(inner.content, DER.SEQUENCE)).slice(1));
+}
+
+/** The public half, which must be of a kind. @throws {KeyError} when it is of another */
+export function publicKeyOfKind<Kind extends PublicKey["kind"]>(
+  key: KeyObject | PublicKey,
+  kind: Kind,
+): Extract<PublicKey, { kind: Kind }> {
+  const given = key instanceof KeyObject ? key.asymmetricKeyType : key.kind;
+  if (given === kind) return publicKeyOf(key) as Extract<PublicKey, { kind: Kind }>;
+  throw new KeyError(`Cannot use a key of type ${given}: one of type ${kind} is needed`);
+}
+
+/** The numbers of an RSA key. @throws {KeyError} when it is no RSA key */
+export const rsaNumbers = (key: KeyObject | PublicKey): RsaPublicKey => publicKeyOfKind(key, "rsa");
+
+/** The public numbers of a DSA key. @throws {KeyError} when it is no DSA key */
+export const dsaNumbers = (key: KeyObject | PublicKey): DsaPublicKey => publicKeyOfKind(key, "dsa");
+
+/** The numbers of a private DSA key, `x` being the secret. */
+export function dsaPrivateNumbers(key: KeyObject): { p: Bytes; q: Bytes; g: Bytes; x: Bytes } {
+  const [, algorithm, value] = derChildren(readDer(encodePrivateKey(key), DER.SEQUENCE));
+  const [p, q, g] = derChildren(derChildren(algorithm)[1]).map((child) => derUnsigned(child));
+  return { p, q, g, x: derUnsigned(readDer(value.content, DER.INTEGER)) };
 }
 
 /** PKCS#1 RSAPublicKey of an RSA key, private or public. @throws {KeyError} when it is no RSA key */
-export function encodeRsaPublicKey(key: KeyObject): Bytes {
-  requireType(key, "rsa");
-  return bitString(derChildren(readDer(encodePublicKey(key), DER.SEQUENCE))[1]);
-}
-
-/** The numbers of a DSA key, big-endian: prime, order of the subgroup, generator, public value. */
-export interface DsaNumbers {
-  readonly p: Bytes;
-  readonly q: Bytes;
-  readonly g: Bytes;
-  readonly y: Bytes;
-  /** The private value, of a private key. */
-  readonly x?: Bytes;
-}
-
-/** A DSA public key from its numbers. @throws {KeyError} */
-export function dsaPublicKey(
-  { p, q, g, y }: { p: Uint8Array; q: Uint8Array; g: Uint8Array; y: Uint8Array },
-): KeyObject {
-  const parameters = encodeSequence(encodeUnsigned(p), encodeUnsigned(q), encodeUnsigned(g));
-  const info = encodeSequence(
-    encodeSequence(encodeOid(KEY_OIDS.dsa), parameters),
-    encodeBitString(encodeUnsigned(y)),
-  );
-  return convert("public key", () => spki(info));
-}
-
-/** The numbers of a DSA key. @throws {KeyError} when it is no DSA key */
-export function dsaNumbers(key: KeyObject): DsaNumbers {
-  requireType(key, "dsa");
-  const isPrivate = key.type === "private";
-  const outer = derChildren(readDer(isPrivate ? encodePrivateKey(key) : encodePublicKey(key), DER.SEQUENCE));
-  const [algorithm, value] = isPrivate ? outer.slice(1) : outer;
-  const [p, q, g] = derChildren(derChildren(algorithm)[1]).map((child) => derUnsigned(child));
-  const number = derUnsigned(readDer(isPrivate ? value.content : bitString(value), DER.INTEGER));
-  if (!isPrivate) return { p, q, g, y: number };
-  const y = modPow(toBigInt(g), toBigInt(number), toBigInt(p));
-  return { p, q, g, x: number, y: fromBigInt(y) };
+export function encodeRsaPublicKey(key: KeyObject | PublicKey): Bytes {
+  const { modulus, exponent } = rsaNumbers(key);
+  return encodeSequence(encodeUnsigned(modulus), encodeUnsigned(exponent));
 }
 
 /** SubjectPublicKeyInfo of a key, private or public. */
-export const encodePublicKey = (key: KeyObject): Bytes =>
-  new Uint8Array(publicKeyOf(key).export({ format: "der", type: "spki" }));
+export function encodePublicKey(key: KeyObject | PublicKey): Bytes {
+  const numbers = publicKeyOf(key);
+  const info = (parameters: Uint8Array, value: Uint8Array) =>
+    encodeSequence(encodeSequence(encodeOid(KEY_OIDS[numbers.kind]), parameters), encodeBitString(value));
+  if (numbers.kind === "rsa") return info(encodeNull(), encodeRsaPublicKey(numbers));
+  if (numbers.kind === "ec") return info(encodeOid(numbers.curve), concat(Uint8Array.of(4), numbers.point));
+  const { p, q, g, y } = numbers;
+  return info(encodeSequence(...[p, q, g].map(encodeUnsigned)), encodeUnsigned(y));
+}
 
 /** PKCS#8 of a private key. */
 export const encodePrivateKey = (key: KeyObject): Bytes => new Uint8Array(key.export({ format: "der", type: "pkcs8" }));
 
 /** A private key as PKCS#1 (RSA), SEC1 (EC) or OpenSSL's DSA form. */
 export function encodeTraditionalPrivateKey(key: KeyObject): Bytes {
-  if (key.asymmetricKeyType === "dsa") {
-    const { p, q, g, y, x } = dsaNumbers(key);
-    return encodeSequence(ZERO, ...[p, q, g, y, x!].map(encodeUnsigned));
+  const numbers = publicKeyOf(key);
+  if (numbers.kind === "dsa") {
+    const { p, q, g, y } = numbers;
+    return encodeSequence(ZERO, ...[p, q, g, y, dsaPrivateNumbers(key).x].map(encodeUnsigned));
   }
-  const [, algorithm, inner] = derChildren(readDer(encodePrivateKey(key), DER.SEQUENCE));
-  if (key.asymmetricKeyType === "rsa") return inner.content.slice() as Bytes;
+  const [, , inner] = derChildren(readDer(encodePrivateKey(key), DER.SEQUENCE));
+  if (numbers.kind === "rsa") return inner.content.slice() as Bytes;
   // RFC 5915 inside PKCS#8 leaves the curve out; on its own it must name it.
   const [, secret] = derChildren(readDer(inner.content, DER.SEQUENCE));
-  const point = bitString(derChildren(readDer(encodePublicKey(key), DER.SEQUENCE))[1]);
   return encodeSequence(
     ONE,
     encodeOctetString(secret.content),
-    tagged(0, derChildren(algorithm)[1].raw),
-    tagged(1, encodeBitString(point)),
+    encodeDer(contextTag(0), encodeOid(numbers.curve)),
+    encodeDer(contextTag(1), encodeBitString(concat(Uint8Array.of(4), numbers.point))),
   );
 }
 
-function tagged(number: number, content: Uint8Array): Bytes {
-  const sequence = encodeSequence(content);
-  sequence[0] = contextTag(number);
-  return sequence;
-}
-
 /** `octets` as PEM. */
-export function encodePem(label: string, octets: Uint8Array): string {
-  const base64 = Buffer.from(octets).toString("base64");
-  return `-----BEGIN ${label}-----\n${base64.replace(/.{1,64}/g, "$&\n")}-----END ${label}-----\n`;
+export const encodePem = (label: string, octets: Uint8Array): string =>
+  `-----BEGIN ${label}-----\n${formatBase64(octets).replace(/.{1,64}/g, "$&\n")}-----END ${label}-----\n`;
+
+/** Kind and size of a key: RSA and DSA by their modulus, EC by its field. */
+export function describeKey(key: KeyObject | PublicKey): { type: PublicKey["kind"]; bits: number } {
+  const numbers = publicKeyOf(key);
+  const type = numbers.kind;
+  if (type === "rsa") return { type, bits: bitLength(numbers.modulus) };
+  if (type === "dsa") return { type, bits: bitLength(numbers.p) };
+  return { type, bits: ecCurve(numbers.curve).prime.p.toString(2).length };
 }
 
-/** Kind and size of a key: `RSA 2048`, `DSA 1024`, `ECDSA 256`. */
-export function describeKey(key: KeyObject): { type: "rsa" | "dsa" | "ec"; bits: number } {
-  const type = key.asymmetricKeyType as "rsa" | "dsa" | "ec";
-  if (type === "rsa") return { type, bits: bitLength(rsaNumbers(key).modulus) };
-  if (type === "dsa") return { type, bits: bitLength(dsaNumbers(key).p) };
-  return { type, bits: { "1.2.840.10045.3.1.7": 256, "1.3.132.0.34": 384, "1.3.132.0.35": 521 }[curveOid(key)]! };
-}
+const isOdd = (number: Uint8Array) => (number[number.length - 1] & 1) === 1;
 
-/** The curve of an EC key. */
-export function curveOid(key: KeyObject): string {
-  requireType(key, "ec");
-  const [algorithm] = derChildren(readDer(encodePublicKey(key), DER.SEQUENCE));
-  return derOid(derChildren(algorithm)[1]);
-}
-
-/** @throws {KeyError} when the key is of another type */
-export function requireType(key: KeyObject, type: "rsa" | "dsa" | "ec"): void {
-  if (key.asymmetricKeyType === type) return;
-  const words = { rsa: "an RSA", dsa: "a DSA", ec: "an EC" }[type];
-  throw new KeyError(`Cannot use a key of type ${key.asymmetricKeyType}: ${words} key is needed`);
+function stripZeros(number: Uint8Array): Bytes {
+  const first = number.findIndex((octet) => octet !== 0);
+  return (first < 0 ? new Uint8Array(0) : number.slice(first)) as Bytes;
 }
 
 /** What a BIT STRING of whole octets holds. */
-export function bitString(element: DerElement): Bytes {
-  if (element.tag !== DER.BIT_STRING || element.content[0] !== 0) throw new DecodeError("BIT STRING: not whole octets");
-  return element.content.slice(1) as Bytes;
+function bitString({ content }: DerElement): Bytes {
+  if (content[0] !== 0) throw new DecodeError("BIT STRING: not whole octets");
+  return content.slice(1) as Bytes;
 }

@@ -1,9 +1,11 @@
 /** Signatures and the keys that make them: RSA PKCS#1 v1.5, ECDSA, DSA. One door to the files that hold them. @module */
 export {
   describeKey,
-  type DsaNumbers,
   dsaNumbers,
+  type DsaPublicKey,
   dsaPublicKey,
+  type EcPublicKey,
+  ecPublicKey,
   encodePem,
   encodePrivateKey,
   encodePublicKey,
@@ -13,9 +15,10 @@ export {
   type KeyObject,
   parsePrivateKey,
   parsePublicKey,
+  type PublicKey,
   publicKeyOf,
-  type RsaNumbers,
   rsaNumbers,
+  type RsaPublicKey,
   rsaPublicKey,
 } from "./keys.ts";
 export { digestInfo, generateRsaKey, signRsa, signRsaBare, verifyRsa, verifyRsaBare } from "./rsa.ts";
