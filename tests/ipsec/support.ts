@@ -1,9 +1,10 @@
 // A bench for single packets: an arena, a backend whose random octets the test may choose, and short-hands.
+import { addressOf } from "../../lib/ffi/address.ts";
 import { createNodeCrypto } from "../../lib/crypto/node.ts";
 import type { PacketCrypto } from "../../lib/crypto/packet.ts";
 import { type Address, parseAddress } from "../../lib/ip/address.ts";
 import { locate } from "../../lib/ipsec/locate.ts";
-import { DROPS, Packet } from "../../lib/ipsec/packet.ts";
+import { DROPS, HEADROOM, Packet, TAILROOM } from "../../lib/ipsec/packet.ts";
 import { createSa, type Sa, type SaOptions } from "../../lib/ipsec/sa.ts";
 import { setIdentification } from "../../lib/ipsec/scratch.ts";
 import { decapsulate, encapsulateBundle } from "../../lib/ipsec/transform.ts";
@@ -14,14 +15,14 @@ import { formatHex, parseHex } from "../../lib/octets/hex.ts";
 export type MakeCrypto = (arena: Arena) => PacketCrypto;
 export const NO_LIMIT: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
-/** Where the bench puts packets: room on both sides, guarded by a pattern. */
-const PACKET_AT = 16384;
 const ROOM = 65536;
 
 export interface Bench {
   readonly arena: Arena;
   readonly crypto: PacketCrypto;
   readonly packet: Packet;
+  /** Where packets are put; there is headroom before and tailroom after. */
+  readonly packetAt: number;
   /** An SA; ESP from 10.0.0.1 to 10.0.0.2 with SPI 0x1000 unless told otherwise. */
   sa(parameters: Partial<SaParameters>, options?: SaOptions): Sa;
   /** Places octets (hex or bytes) as the current packet. */
@@ -43,7 +44,7 @@ export interface BenchOptions {
 }
 
 export function bench({ crypto: make = createNodeCrypto, random, identification = 0 }: BenchOptions = {}): Bench {
-  const arena = createArena(4 * ROOM);
+  const arena = createArena(4 * ROOM, addressOf);
   const real = make(arena);
   const fixed = random === undefined ? undefined : parseHex(random);
   const crypto: PacketCrypto = !fixed ? real : {
@@ -55,20 +56,22 @@ export function bench({ crypto: make = createNodeCrypto, random, identification 
       for (let i = 0; i < octets; i++) arena.u8[at + i] = fixed[i % fixed.length];
     },
   };
+  const packetAt = arena.reserve(HEADROOM + ROOM + TAILROOM) + HEADROOM;
   setIdentification(arena, identification);
   const packet = new Packet();
   const octets = () => arena.u8.slice(packet.at, packet.at + packet.octets);
   const put = (given: string | Uint8Array) => {
     const content = typeof given === "string" ? parseHex(given) : given;
-    packet.at = PACKET_AT;
+    packet.at = packetAt;
     packet.octets = content.length;
     packet.bare = false;
-    arena.u8.set(content, PACKET_AT);
+    arena.u8.set(content, packetAt);
   };
   return {
     arena,
     crypto,
     packet,
+    packetAt,
     put,
     octets,
     hex: () => formatHex(octets()),

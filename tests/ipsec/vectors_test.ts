@@ -47,7 +47,7 @@ for (const { name: backend, make } of BACKENDS) {
       const b = bench({ crypto: make, random: vector.iv });
       using sa = b.sa({ encryption: vector.encryption, encryptionKey: parseHex(vector.key), spi: vector.spi });
       const data = parseHex(vector.data);
-      const espAt = 8192;
+      const espAt = b.packetAt;
       const dataAt = espAt + 16;
       const icvAt = dataAt + data.length;
       b.arena.view.setUint32(espAt, vector.spi);
