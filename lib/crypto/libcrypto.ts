@@ -6,6 +6,7 @@ import { type Bytes, concat, erase } from "../octets/bytes.ts";
 import { packetCipherRow, packetMacRow } from "./algorithms.ts";
 import { HASHES, type HashName } from "./hash.ts";
 import { filledKey } from "./keyed.ts";
+import { erased, Key } from "./key.ts";
 import { createNodeCrypto } from "./node.ts";
 import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
@@ -114,11 +115,11 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
 
   function aead(algorithm: AeadName, givenKey: Uint8Array): Aead {
     packetCipherRow(algorithm, givenKey.length);
-    const key = concat(givenKey);
+    const key = new Key(givenKey);
     let sealing: Pointer = null, opening: Pointer = null;
     return {
       seal(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
-        const context = sealing ??= cipherContext(algorithm, key, true);
+        const context = sealing ??= cipherContext(algorithm, key.octets, true);
         pointTagParam(tagAt);
         if (
           s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), 0n) !== 1 ||
@@ -135,7 +136,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
         ) failed(algorithm);
       },
       open(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
-        const context = opening ??= cipherContext(algorithm, key, false);
+        const context = opening ??= cipherContext(algorithm, key.octets, false);
         pointTagParam(tagAt);
         if (
           s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), tagParamAddress) !== 1 ||
@@ -154,7 +155,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
         s.EVP_CIPHER_CTX_free(sealing);
         s.EVP_CIPHER_CTX_free(opening);
         sealing = opening = null;
-        erase(key);
+        key.erase();
       },
     };
   }
@@ -165,11 +166,11 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     if (!known || (known.legacy && !library!.legacy && algorithm !== "des-cbc")) {
       return ours.cipher(algorithm, givenKey);
     }
-    const key = concat(givenKey);
+    const key = new Key(givenKey);
     const counter = row.blockOctets === 1; // decrypts by encrypting
     let encrypting: Pointer = null, decrypting: Pointer = null;
     const encrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-      const context = encrypting ??= cipherContext(algorithm, key, true);
+      const context = encrypting ??= cipherContext(algorithm, key.octets, true);
       if (dataOctets === 0) return;
       if (
         s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
@@ -177,7 +178,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       ) failed(algorithm);
     };
     const decrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-      const context = decrypting ??= cipherContext(algorithm, key, false);
+      const context = decrypting ??= cipherContext(algorithm, key.octets, false);
       if (dataOctets === 0) return;
       if (
         s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
@@ -191,7 +192,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
         s.EVP_CIPHER_CTX_free(encrypting);
         s.EVP_CIPHER_CTX_free(decrypting);
         encrypting = decrypting = null;
-        erase(key);
+        key.erase();
       },
     };
   }
@@ -207,15 +208,16 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     return context;
   }
 
-  /** A MAC whose keyed start is hashed once and copied for each packet. */
+  /** A MAC whose keyed start is hashed once and copied for each packet; `end` makes the value of what was hashed. */
   function hashMac(
     hash: HashName,
     start: Pointer,
     end: (work: Pointer, outAt: number) => void,
-    key: Bytes[],
+    dispose: () => void,
   ): PacketMac {
-    const work = hashContext(hash);
+    let work = hashContext(hash);
     const begin = () => {
+      if (work === null) erased();
       if (s.EVP_MD_CTX_copy_ex(work, start) !== 1) failed(hash);
     };
     const update = (dataAt: number, dataOctets: number) => {
@@ -233,9 +235,11 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
         end(work, outAt);
       },
       [Symbol.dispose]() {
+        if (work === null) return;
         s.EVP_MD_CTX_free(work);
         s.EVP_MD_CTX_free(start);
-        erase(...key);
+        work = null;
+        dispose();
       },
     };
   }
@@ -248,41 +252,36 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     const inner = hashContext(hash, block.map((octet) => octet ^ 0x36));
     const outer = hashContext(hash, block.map((octet) => octet ^ 0x5c));
     erase(block);
-    const mac = hashMac(hash, inner, (work, outAt) => {
+    const end = (work: Pointer, outAt: number) => {
       if (
         s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1 ||
         s.EVP_MD_CTX_copy_ex(work, outer) !== 1 ||
         s.EVP_DigestUpdate(work, base + BigInt(outAt | 0), outputOctets) !== 1 ||
         s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
       ) failed(hash);
-    }, []);
-    return {
-      ...mac,
-      [Symbol.dispose]() {
-        mac[Symbol.dispose]();
-        s.EVP_MD_CTX_free(outer);
-      },
     };
+    return hashMac(hash, inner, end, () => s.EVP_MD_CTX_free(outer));
   }
 
   /** RFC 1828, 1852: H(key, fill, data, key). */
   function keyed(hash: "md5" | "sha1", givenKey: Uint8Array): PacketMac {
-    const key = concat(givenKey), filled = filledKey(hash, givenKey);
+    const key = concat(givenKey), keyOctets = BigInt(key.length), filled = filledKey(hash, givenKey);
     const start = hashContext(hash, filled);
     erase(filled);
-    return hashMac(hash, start, (work, outAt) => {
+    const end = (work: Pointer, outAt: number) => {
       if (
-        s.EVP_DigestUpdate_buffer(work, key, BigInt(key.length)) !== 1 ||
+        s.EVP_DigestUpdate_buffer(work, key, keyOctets) !== 1 ||
         s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
       ) failed(hash);
-    }, [key]);
+    };
+    return hashMac(hash, start, end, () => erase(key));
   }
 
   /** RFC 3566: CBC under K1, whose output is thrown away but for the last block, which waits until it is the last. */
   function xcbc(key: Uint8Array): PacketMac {
     const subkeys = xcbcSubkeys(key);
     const K2 = subkeys.subarray(16, 32), K3 = subkeys.subarray(32);
-    const context = cipherContext("aes-cbc", subkeys.subarray(0, 16), true);
+    let context = cipherContext("aes-cbc", subkeys.subarray(0, 16), true);
     const last = new Uint8Array(16);
     let lastOctets = 0;
     const encryptLast = (toAddress: bigint) => {
@@ -290,6 +289,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       if (s.EVP_Cipher(context, toAddress, blockAddress, 16) < 1) failed("aes-xcbc");
     };
     const begin = () => {
+      if (context === null) erased();
       if (s.EVP_EncryptInit_ex2(context, 0n, 0n, zeroIvAddress, 0n) !== 1) failed("aes-xcbc");
       lastOctets = 0;
     };
@@ -327,7 +327,8 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       },
       [Symbol.dispose]() {
         s.EVP_CIPHER_CTX_free(context);
-        erase(subkeys);
+        context = null;
+        erase(subkeys, last);
       },
     };
   }

@@ -15,6 +15,7 @@ import { decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { BLOCK64_CIPHERS, createCbc } from "./cipher.ts";
 import { Ghash } from "./ghash.ts";
 import { HASHES, type HashName } from "./hash.ts";
+import { erased, Key } from "./key.ts";
 import { filledKey } from "./keyed.ts";
 import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
@@ -30,12 +31,12 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
     name: "node:crypto",
     aead(algorithm: AeadName, key: Uint8Array): Aead {
       packetCipherRow(algorithm, key.length);
-      if (algorithm === "aes-gcm" && key.length === 24) return gcm192(arena, concat(key));
-      return nodeAead(arena, algorithm === "aes-gcm" ? `aes-${8 * key.length}-gcm` : algorithm, concat(key));
+      if (algorithm === "aes-gcm" && key.length === 24) return gcm192(arena, new Key(key));
+      return nodeAead(arena, algorithm === "aes-gcm" ? `aes-${8 * key.length}-gcm` : algorithm, new Key(key));
     },
     cipher(algorithm: PacketCipherName, key: Uint8Array): PacketCipher {
       packetCipherRow(algorithm, key.length);
-      if (algorithm === "aes-ctr") return counterMode(arena, concat(key));
+      if (algorithm === "aes-ctr") return counterMode(arena, new Key(key));
       const Block = BLOCK64_CIPHERS[algorithm];
       if (!Block) return nodeCbc(arena, algorithm, key);
       const block = new Block(key);
@@ -48,9 +49,9 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
     mac(algorithm: MacName, key: Uint8Array): PacketMac {
       const row = packetMacRow(algorithm, key.length);
       if (algorithm === "aes-xcbc") return xcbc(arena, key);
-      if (algorithm === "keyed-md5") return hashMac(arena, "md5", concat(key), startKeyed("md5"));
-      if (algorithm === "keyed-sha1") return hashMac(arena, "sha1", concat(key), startKeyed("sha1"));
-      return hashMac(arena, row.hash!, concat(key), (key) => createHmac(row.hash!, key));
+      if (algorithm === "keyed-md5") return hashMac(arena, "md5", new Key(key), startKeyed("md5"));
+      if (algorithm === "keyed-sha1") return hashMac(arena, "sha1", new Key(key), startKeyed("sha1"));
+      return hashMac(arena, row.hash!, new Key(key), (key) => createHmac(row.hash!, key));
     },
     random(at: number, octets: number): void {
       for (const end = at + octets; at < end; at += RANDOM_OCTETS) {
@@ -60,13 +61,13 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
   };
 }
 
-function nodeAead({ u8 }: Arena, algorithm: string, key: Bytes): Aead {
+function nodeAead({ u8 }: Arena, algorithm: string, key: Key): Aead {
   const options = { authTagLength: TAG_OCTETS };
   return {
     seal(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
       const cipher = createCipheriv(
         algorithm as "aes-128-gcm",
-        key,
+        key.octets,
         u8.slice(nonceAt, nonceAt + NONCE_OCTETS),
         options,
       );
@@ -79,7 +80,7 @@ function nodeAead({ u8 }: Arena, algorithm: string, key: Bytes): Aead {
     open(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
       const cipher = createDecipheriv(
         algorithm as "aes-128-gcm",
-        key,
+        key.octets,
         u8.slice(nonceAt, nonceAt + NONCE_OCTETS),
         options,
       );
@@ -94,14 +95,14 @@ function nodeAead({ u8 }: Arena, algorithm: string, key: Bytes): Aead {
       u8.set(opened, dataAt);
       return true;
     },
-    [Symbol.dispose]: () => erase(key),
+    [Symbol.dispose]: () => key.erase(),
   };
 }
 
 /** AES-192-GCM, which Deno's node:crypto lacks, from AES-192-ECB, AES-192-CTR and our GHASH (SP 800-38D 7). */
-function gcm192({ u8 }: Arena, key: Bytes): Aead {
+function gcm192({ u8 }: Arena, key: Key): Aead {
   const encryptBlock = (block: Uint8Array) => {
-    const cipher = createCipheriv("aes-192-ecb", key, null);
+    const cipher = createCipheriv("aes-192-ecb", key.octets, null);
     cipher.setAutoPadding(false);
     return cipher.update(block);
   };
@@ -110,7 +111,7 @@ function gcm192({ u8 }: Arena, key: Bytes): Aead {
   const tag = new Uint8Array(TAG_OCTETS);
   const crypt = (dataAt: number, dataOctets: number) => {
     counter[15] = 2;
-    const cipher = createCipheriv("aes-192-ctr", key, counter);
+    const cipher = createCipheriv("aes-192-ctr", key.octets, counter);
     u8.set(cipher.update(u8.subarray(dataAt, dataAt + dataOctets)), dataAt);
   };
   const computeTag = (aadAt: number, aadOctets: number, dataAt: number, dataOctets: number) => {
@@ -137,18 +138,18 @@ function gcm192({ u8 }: Arena, key: Bytes): Aead {
       return true;
     },
     [Symbol.dispose]() {
-      erase(key);
+      key.erase();
       ghash.erase();
     },
   };
 }
 
-function counterMode({ u8 }: Arena, key: Bytes): PacketCipher {
+function counterMode({ u8 }: Arena, key: Key): PacketCipher {
   const crypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-    const cipher = createCipheriv(`aes-${8 * key.length}-ctr`, key, u8.slice(ivAt, ivAt + 16));
+    const cipher = createCipheriv(`aes-${8 * key.octets.length}-ctr`, key.octets, u8.slice(ivAt, ivAt + 16));
     u8.set(cipher.update(u8.subarray(dataAt, dataAt + dataOctets)), dataAt);
   };
-  return { encrypt: crypt, decrypt: crypt, [Symbol.dispose]: () => erase(key) };
+  return { encrypt: crypt, decrypt: crypt, [Symbol.dispose]: () => key.erase() };
 }
 
 function nodeCbc({ u8 }: Arena, algorithm: Exclude<PacketCipherName, "aes-ctr">, key: Uint8Array): PacketCipher {
@@ -176,12 +177,12 @@ function startKeyed(name: "md5" | "sha1"): (key: Bytes) => HashState {
   };
 }
 
-function hashMac({ u8 }: Arena, hash: HashName, key: Bytes, start: (key: Bytes) => HashState | Hmac): PacketMac {
+function hashMac({ u8 }: Arena, hash: HashName, key: Key, start: (key: Bytes) => HashState | Hmac): PacketMac {
   let state: HashState | Hmac | undefined;
   return {
     octets: HASHES[hash].outputOctets,
     begin() {
-      state = start(key);
+      state = start(key.octets);
     },
     update(dataAt, dataOctets) {
       state!.update(u8.subarray(dataAt, dataAt + dataOctets));
@@ -195,7 +196,7 @@ function hashMac({ u8 }: Arena, hash: HashName, key: Bytes, start: (key: Bytes) 
       this.update(dataAt, dataOctets);
       this.finish(outAt);
     },
-    [Symbol.dispose]: () => erase(key),
+    [Symbol.dispose]: () => key.erase(),
   };
 }
 
@@ -206,10 +207,11 @@ function xcbc({ u8 }: Arena, key: Uint8Array): PacketMac {
   const start = () => createCipheriv("aes-128-cbc", K1, new Uint8Array(16)).setAutoPadding(false);
   let cipher: ReturnType<typeof start>;
   const last = new Uint8Array(16);
-  let lastOctets = 0;
+  let lastOctets = 0, live = true;
   return {
     octets: 16,
     begin() {
+      if (!live) erased();
       cipher = start();
       lastOctets = 0;
     },
@@ -240,6 +242,9 @@ function xcbc({ u8 }: Arena, key: Uint8Array): PacketMac {
       this.update(dataAt, dataOctets);
       this.finish(outAt);
     },
-    [Symbol.dispose]: () => erase(subkeys),
+    [Symbol.dispose]() {
+      live = false;
+      erase(subkeys, last);
+    },
   };
 }

@@ -15,10 +15,11 @@ const F = parseHex(
 export class Skipjack implements Block64 {
   left = 0;
   right = 0;
-  readonly #key: Uint8Array;
+  /** The key over and over, one octet for each use of F. */
+  readonly #key = new Uint8Array(128);
 
   constructor(key: Uint8Array) {
-    this.#key = key.slice();
+    for (let i = 0; i < 128; i++) this.#key[i] = key[i % 10];
   }
 
   /** The permutation G of step `k` (0 to 31) on one 16-bit word. */
@@ -26,7 +27,7 @@ export class Skipjack implements Block64 {
     const key = this.#key;
     let high = word >> 8, low = word & 255;
     for (let i = 4 * k; i < 4 * k + 4; i++) {
-      const next = F[low ^ key[i % 10]] ^ high;
+      const next = F[low ^ key[i]] ^ high;
       high = low;
       low = next;
     }
@@ -37,7 +38,7 @@ export class Skipjack implements Block64 {
     const key = this.#key;
     let high = word >> 8, low = word & 255;
     for (let i = 4 * k + 3; i >= 4 * k; i--) {
-      const previous = F[high ^ key[i % 10]] ^ low;
+      const previous = F[high ^ key[i]] ^ low;
       low = high;
       high = previous;
     }
