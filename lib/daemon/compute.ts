@@ -1,5 +1,7 @@
 /** The computations of key exchange as plain data, so that a Worker can do them. @module */
+import { isProbablePrime } from "../crypto/bignum.ts";
 import { generateKeyPair, groupOf, sharedSecret } from "../crypto/group.ts";
+import { modExp } from "../crypto/modp.ts";
 import { parsePrivateKey, parsePublicKey, signRsaBare, verifyRsaBare } from "../crypto/signature.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { randomOctets } from "./clock.ts";
@@ -9,7 +11,11 @@ export type Calculation =
   | { readonly op: "generateKeyPair"; readonly group: number }
   | { readonly op: "sharedSecret"; readonly group: number; readonly privateKey: Bytes; readonly peerPublicValue: Bytes }
   | { readonly op: "signRsaBare"; readonly privateKey: Bytes; readonly octets: Bytes }
-  | { readonly op: "verifyRsaBare"; readonly publicKey: Bytes; readonly octets: Bytes; readonly signature: Bytes };
+  | { readonly op: "verifyRsaBare"; readonly publicKey: Bytes; readonly octets: Bytes; readonly signature: Bytes }
+  /** base to the exponent modulo modulus: Photuris, whose moduli come from files and peers. */
+  | { readonly op: "power"; readonly base: Bytes; readonly exponent: Bytes; readonly modulus: Bytes }
+  /** Whether p and (p-1)/2 are probably prime. */
+  | { readonly op: "isSafePrime"; readonly candidate: Bytes };
 
 /** What each gives. */
 export interface CalculationValues {
@@ -17,11 +23,15 @@ export interface CalculationValues {
   sharedSecret: Bytes;
   signRsaBare: Bytes;
   verifyRsaBare: boolean;
+  power: Bytes;
+  isSafePrime: boolean;
 }
 
 /** What decides how long a computation takes. */
 export function sizeOf(calculation: Calculation): string {
   if ("group" in calculation) return `${calculation.op} ${groupOf(calculation.group).name}`;
+  if (calculation.op === "power") return `power ${calculation.modulus.length} ${calculation.exponent.length >> 3}`;
+  if (calculation.op === "isSafePrime") return `isSafePrime ${calculation.candidate.length}`;
   const key = calculation.op === "signRsaBare" ? calculation.privateKey : calculation.publicKey;
   return `${calculation.op} ${key.length >> 6}`;
 }
@@ -37,5 +47,16 @@ export function calculate(calculation: Calculation): CalculationValues[Calculati
       return signRsaBare(parsePrivateKey(calculation.privateKey), calculation.octets);
     case "verifyRsaBare":
       return verifyRsaBare(parsePublicKey(calculation.publicKey), calculation.octets, calculation.signature);
+    case "power":
+      return modExp(calculation.base, calculation.exponent, calculation.modulus);
+    case "isSafePrime":
+      return isSafePrime(calculation.candidate);
   }
+}
+
+/** (p-1)/2 of an odd p is its octets, shifted by one bit. */
+function isSafePrime(candidate: Bytes): boolean {
+  if (!((candidate.at(-1) ?? 0) & 1)) return false;
+  const half = candidate.map((octet, at) => octet >> 1 | (at ? candidate[at - 1] << 7 & 0xff : 0));
+  return isProbablePrime(candidate) && isProbablePrime(half);
 }
