@@ -1,5 +1,5 @@
 /** ESP (RFC 2406): SPI, sequence number, IV, encrypted data with its trailer, ICV. @module */
-import { disclose, enclose, place } from "./outer.ts";
+import { disclose, enclose, place, writeUdpChecksum } from "./outer.ts";
 import { DROP, type Packet } from "./packet.ts";
 import type { Sa, Transform } from "./sa.ts";
 import { PROTOCOL } from "./types.ts";
@@ -61,6 +61,7 @@ export const esp: Transform = {
     view.setInt32(espAt, sa.spi);
     view.setInt32(espAt + SEQUENCE_AT, sequence);
     sa.protection.protect(view, sa, espAt, dataAt, icvAt);
+    if (sa.udpPort !== 0) writeUdpChecksum(view, packet);
     return DROP.none;
   },
 

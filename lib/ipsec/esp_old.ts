@@ -1,6 +1,6 @@
 /** Old ESP (RFC 1827 with RFC 1829, 1851): SPI, a 32- or 64-bit IV, encrypted data; no sequence number, no ICV. @module */
 import { dataOctets, maxData, securedOctets, writeTrailer } from "./esp.ts";
-import { disclose, enclose, place } from "./outer.ts";
+import { disclose, enclose, place, writeUdpChecksum } from "./outer.ts";
 import { DROP, type Packet } from "./packet.ts";
 import type { Sa, Transform } from "./sa.ts";
 import { SCRATCH } from "./scratch.ts";
@@ -30,6 +30,7 @@ export const oldEsp: Transform = {
     view.setInt32(espAt, sa.spi);
     sa.crypto.random(espAt + IV_AT, sa.headOctets - IV_AT);
     sa.cipher!.encrypt(expandIv(view, sa, espAt), dataAt, endAt - dataAt);
+    if (sa.udpPort !== 0) writeUdpChecksum(view, packet);
     return DROP.none;
   },
 

@@ -128,13 +128,20 @@ export function enclose(
     if (family === 4) writeV4(view, sa, at, packet.octets, packet, protocol);
     else writeV6(view, sa, at, packet.octets, packet, protocol);
   } else mend(view, packet, family, payloadAt - at, protocol);
-  if (sa.udpPort !== 0 && family === 6) {
-    // RFC 3948 sends 0 over IPv4; IPv6 does not allow that without the rules of RFC 6936.
-    const octets = endAt - payloadAt;
-    const pseudo = pseudoSum(view, 6, at + IPV6.SOURCE, at + IPV6.DESTINATION, IP_PROTOCOL.UDP, octets);
-    view.setUint16(payloadAt + UDP.CHECKSUM, ~sum(view, payloadAt, octets, pseudo) & 0xffff || 0xffff);
-  }
   return true;
+}
+
+/**
+ * Very last step of a UDP-encapsulated packet: RFC 3948 sends checksum 0 over IPv4, but IPv6 does not allow that without
+ * the rules of RFC 6936, so there it is computed over the finished ESP.
+ */
+export function writeUdpChecksum(view: DataView, packet: Packet): void {
+  if (packet.family === 4 || packet.bare) return;
+  const udpAt = packet.securityAt - UDP.OCTETS;
+  const octets = packet.at + packet.octets - udpAt;
+  const sourceAt = packet.at + IPV6.SOURCE;
+  const pseudo = pseudoSum(view, 6, sourceAt, packet.at + IPV6.DESTINATION, IP_PROTOCOL.UDP, octets);
+  view.setUint16(udpAt + UDP.CHECKSUM, ~sum(view, udpAt, octets, pseudo) & 0xffff || 0xffff);
 }
 
 /** Sets the ECN field of the inner packet from the outer one's. */
