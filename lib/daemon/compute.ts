@@ -2,16 +2,36 @@
 import { isProbablePrime } from "../crypto/bignum.ts";
 import { generateKeyPair, groupOf, sharedSecret } from "../crypto/group.ts";
 import { modExp } from "../crypto/modp.ts";
-import { parsePrivateKey, parsePublicKey, signRsaBare, verifyRsaBare } from "../crypto/signature.ts";
+import {
+  type KeyObject,
+  parsePrivateKey,
+  parsePublicKey,
+  type PublicKey,
+  signDsa,
+  signEcdsa,
+  signRsaBare,
+  verifyDsa,
+  verifyEcdsa,
+  verifyRsaBare,
+} from "../crypto/signature.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { randomOctets } from "./clock.ts";
+
+/** How IKEv1 signs HASH_I and HASH_R: RSA without DigestInfo, the others with the hash as the message digest. */
+export type Scheme = "rsa" | "ecdsa" | "dsa";
 
 /** One computation. Keys are DER (PKCS#8, SubjectPublicKeyInfo). */
 export type Calculation =
   | { readonly op: "generateKeyPair"; readonly group: number }
   | { readonly op: "sharedSecret"; readonly group: number; readonly privateKey: Bytes; readonly peerPublicValue: Bytes }
-  | { readonly op: "signRsaBare"; readonly privateKey: Bytes; readonly octets: Bytes }
-  | { readonly op: "verifyRsaBare"; readonly publicKey: Bytes; readonly octets: Bytes; readonly signature: Bytes }
+  | { readonly op: "sign"; readonly scheme: Scheme; readonly privateKey: Bytes; readonly octets: Bytes }
+  | {
+    readonly op: "verify";
+    readonly scheme: Scheme;
+    readonly publicKey: Bytes;
+    readonly octets: Bytes;
+    readonly signature: Bytes;
+  }
   /** base to the exponent modulo modulus: Photuris, whose moduli come from files and peers. */
   | { readonly op: "power"; readonly base: Bytes; readonly exponent: Bytes; readonly modulus: Bytes }
   /** Whether p and (p-1)/2 are probably prime. */
@@ -21,8 +41,8 @@ export type Calculation =
 export interface CalculationValues {
   generateKeyPair: { readonly privateKey: Bytes; readonly publicValue: Bytes };
   sharedSecret: Bytes;
-  signRsaBare: Bytes;
-  verifyRsaBare: boolean;
+  sign: Bytes;
+  verify: boolean;
   power: Bytes;
   isSafePrime: boolean;
 }
@@ -32,8 +52,8 @@ export function sizeOf(calculation: Calculation): string {
   if ("group" in calculation) return `${calculation.op} ${groupOf(calculation.group).name}`;
   if (calculation.op === "power") return `power ${calculation.modulus.length} ${calculation.exponent.length >> 3}`;
   if (calculation.op === "isSafePrime") return `isSafePrime ${calculation.candidate.length}`;
-  const key = calculation.op === "signRsaBare" ? calculation.privateKey : calculation.publicKey;
-  return `${calculation.op} ${key.length >> 6}`;
+  const key = calculation.op === "sign" ? calculation.privateKey : calculation.publicKey;
+  return `${calculation.op} ${calculation.scheme} ${key.length >> 6}`;
 }
 
 /** Does it here and now. @throws {RangeError} saying what is wrong with a peer's value @throws {KeyError} */
@@ -43,10 +63,15 @@ export function calculate(calculation: Calculation): CalculationValues[Calculati
       return generateKeyPair(calculation.group, randomOctets);
     case "sharedSecret":
       return sharedSecret(calculation.group, calculation.privateKey, calculation.peerPublicValue);
-    case "signRsaBare":
-      return signRsaBare(parsePrivateKey(calculation.privateKey), calculation.octets);
-    case "verifyRsaBare":
-      return verifyRsaBare(parsePublicKey(calculation.publicKey), calculation.octets, calculation.signature);
+    case "sign":
+      return sign(calculation.scheme, parsePrivateKey(calculation.privateKey), calculation.octets);
+    case "verify":
+      return verify(
+        calculation.scheme,
+        parsePublicKey(calculation.publicKey),
+        calculation.octets,
+        calculation.signature,
+      );
     case "power":
       return modExp(calculation.base, calculation.exponent, calculation.modulus);
     case "isSafePrime":
@@ -59,4 +84,14 @@ function isSafePrime(candidate: Bytes): boolean {
   if (!((candidate.at(-1) ?? 0) & 1)) return false;
   const half = candidate.map((octet, at) => octet >> 1 | (at ? candidate[at - 1] << 7 & 0xff : 0));
   return isProbablePrime(candidate) && isProbablePrime(half);
+}
+
+function sign(scheme: Scheme, key: KeyObject, octets: Bytes): Bytes {
+  if (scheme === "rsa") return signRsaBare(key, octets);
+  return scheme === "dsa" ? signDsa(key, "sha1", octets) : signEcdsa(key, octets);
+}
+
+function verify(scheme: Scheme, key: PublicKey, octets: Bytes, signature: Bytes): boolean {
+  if (scheme === "rsa") return verifyRsaBare(key, octets, signature);
+  return scheme === "dsa" ? verifyDsa(key, octets, signature) : verifyEcdsa(key, octets, signature);
 }

@@ -23,11 +23,11 @@ Deno.test("Diffie-Hellman and RSA give the same in a Worker and at once", async 
     assertEquals(secrets[0], secrets[1]);
     const key = generateRsaKey(1024);
     const octets = new Uint8Array(20).fill(7);
-    const signature = await run(pool, { op: "signRsaBare", privateKey: encodePrivateKey(key), octets });
+    const signature = await run(pool, { op: "sign", scheme: "rsa", privateKey: encodePrivateKey(key), octets });
     const publicKey = encodePublicKey(publicKeyOf(key));
-    assert(await run(pool, { op: "verifyRsaBare", publicKey, octets, signature }));
+    assert(await run(pool, { op: "verify", scheme: "rsa", publicKey, octets, signature }));
     signature[5] ^= 1;
-    assertEquals(await run(pool, { op: "verifyRsaBare", publicKey, octets, signature }), false);
+    assertEquals(await run(pool, { op: "verify", scheme: "rsa", publicKey, octets, signature }), false);
   }
 });
 
