@@ -2,7 +2,13 @@
 import { basename } from "node:path";
 import { CommandError, type CommandRow } from "./command.ts";
 
-export const COMMANDS: readonly CommandRow[] = [];
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: "enc",
+    summary: "run the IPsec engine: SAs, flows, ESP and AH, interface enc0",
+    load: () => import("./enc.ts"),
+  },
+];
 
 const VERSION = "0.1.0";
 

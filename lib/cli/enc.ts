@@ -1,5 +1,5 @@
 /** `ipsecbox enc`: runs the engine. @module */
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "../std/parse_args.ts";
 import { loadLibcrypto } from "../crypto/libcrypto.ts";
 import { Enc, type EncLog, type EncOptions } from "../daemon/enc.ts";
 import { loadSysctlConf } from "../daemon/sysctl_file.ts";
@@ -75,7 +75,9 @@ export async function run(args: string[]): Promise<number> {
   if (check) {
     await enc.stop();
     const fast = options.libcrypto === "auto" && loadLibcrypto() !== undefined;
-    print(`an engine can run here; cryptography by ${fast ? "libcrypto" : "node:crypto (libcrypto would be faster)"}\n`);
+    print(
+      `an engine can run here; cryptography by ${fast ? "libcrypto" : "node:crypto (libcrypto would be faster)"}\n`,
+    );
     return 0;
   }
   log.notice(`ready: interface ${options.interfaceName}, process ${Deno.pid}`);

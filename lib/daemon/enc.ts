@@ -125,7 +125,7 @@ export class Enc {
     this.#router = undo.use(
       new FlowRouter({ interfaceName: options.interfaceName, mark: DEFAULT_MARK, runFolder: runDirectory() }),
     );
-    this.#filter = undo.use(new InboundFilter({ interfaceName: options.interfaceName }));
+    this.#filter = undo.use(new InboundFilter({ interfaceName: options.interfaceName, tunnels: true }));
     this.#engine = new KeyEngine({
       random: (octets) => new Uint8Array(randomBytes(octets)),
       usageOf: (id) => this.#usageOf(id),
@@ -280,9 +280,7 @@ export class Enc {
 
   /** Outgoing flows need a route into the interface; incoming ones that demand protection, a filter. */
   #route(flow: Flow, wanted: boolean): void {
-    if (flow.selector.direction === "out" ? flow.type === "bypass" : flow.type === "use" || flow.type === "acquire") {
-      return;
-    }
+    if (flow.selector.direction === "out" && flow.type === "bypass") return;
     const pending = flow.selector.direction === "out" ? this.#pending.routes : this.#pending.filters;
     pending.set(selectorKey(flow.selector), { flow, wanted });
     this.#scheduleCommit();
