@@ -172,10 +172,11 @@ export class PacketLoop {
     while (count < READS) {
       const octets = read(fd, base + BigInt(at | 0), TUN_OCTETS);
       if (octets <= 0) break;
-      count++;
       this.#outbound.take(at, octets, this.#now);
+      // A lone packet shall not wait for the news that it is alone.
+      if (++count === 1) this.#outbound.flush();
     }
-    if (count) this.#outbound.flush();
+    if (count > 1) this.#outbound.flush();
     return count;
   }
 
