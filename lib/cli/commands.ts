@@ -8,6 +8,16 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: "run the IPsec engine: SAs, flows, ESP and AH, interface enc0",
     load: () => import("./enc.ts"),
   },
+  {
+    name: "photurisd",
+    summary: "negotiate keys with Photuris (RFC 2522)",
+    load: () => import("./photurisd.ts"),
+  },
+  {
+    name: "startkey",
+    summary: "ask photurisd for keys with a host",
+    load: () => import("./startkey.ts"),
+  },
 ];
 
 const VERSION = "0.1.0";

@@ -1,5 +1,5 @@
 /** A Photuris host without sockets or clock: datagrams, answers and time in, effects out. @module */
-import { formatAddress } from "../ip/address.ts";
+import { type Address, formatAddress } from "../ip/address.ts";
 import { type Bytes, equal } from "../octets/bytes.ts";
 import { DecodeError } from "../octets/reader.ts";
 import { endAssociation, renewOwn, requestAgain, sendSpiNeeded } from "./association.ts";
@@ -142,11 +142,25 @@ export class Photuris {
     });
   }
 
-  /** Whether an exchange with a peer is under way or an SPI for what we send to it exists. */
-  hasKeysFor(local: Endpoint, peer: Endpoint): boolean {
-    const core = this.#core;
-    return core.underWay(peer.address) !== undefined ||
-      core.spis.latest("user", local.address, peer.address) !== undefined;
+  /** The engine has dropped an SPI at a hard limit; without a successor the next is due at once. */
+  expired(now: number, { role, peer, spi }: Pick<SpiReference, "role" | "peer" | "spi">): Effect[] {
+    return this.#run(now, () => {
+      const record = this.#core.spis.find(role, peer, spi);
+      if (!record) return;
+      this.#renew(record);
+      this.#core.spis.records.delete(record);
+    });
+  }
+
+  /** Whether an exchange that we have begun with a peer is under way. */
+  isBusyWith(peer: Endpoint): boolean {
+    return this.#core.underWay(peer.address) !== undefined;
+  }
+
+  /** Whether any SPI between the two ends is left. */
+  hasSpis(local: Address, peer: Address): boolean {
+    const { spis } = this.#core;
+    return spis.latest("owner", local, peer) !== undefined || spis.latest("user", local, peer) !== undefined;
   }
 
   /** When {@linkcode tick} has something to do; Infinity: never. */

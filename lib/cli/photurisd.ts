@@ -1,0 +1,126 @@
+/** `photurisd`: the Photuris key management daemon. @module */
+import { parseArgs } from "@std/cli/parse-args";
+import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
+import { stderrSink, syslogSink } from "../daemon/log.ts";
+import { Photurisd } from "../daemon/photurisd.ts";
+import { PHOTURIS_PORT } from "../photuris/messages.ts";
+import { CommandError } from "./command.ts";
+
+export const DEFAULT_DIRECTORY = "/etc/photuris";
+
+export const HELP = `usage: photurisd [-cfinv] [-d directory] [-p port]
+
+Negotiates keys with Photuris (RFC 2522, RFC 2523) for ESP and AH. It reads its files, begins
+the exchanges of photuris.startup, goes into the background and logs to syslog. Requests come
+from startkey through the FIFO photuris.pipe, and from the IPsec engine when a flow needs keys.
+
+  -c            test that the moduli of photuris.conf are safe primes; without it they are trusted
+  -d directory  where the files are (${DEFAULT_DIRECTORY})
+  -f            stay in the foreground and log to standard error
+  -i            do not begin the exchanges of photuris.startup
+  -n            read the files, say what is wrong with them, start nothing
+  -p port       UDP port (${PHOTURIS_PORT})
+  -v            do not begin the exchanges of photuris.startup ("VPN mode" of OpenBSD 2.5 to 2.8),
+                and log more
+
+Files in the directory: photuris.conf (moduli, schemes, times), attributes.conf (algorithms),
+secrets.conf (names and secrets; must be private), photuris.startup (exchanges to begin).
+SIGHUP reads them anew and forgets all exchanges. SIGTERM and SIGINT end the daemon: peers are
+told, and the SAs and flows that it made are removed.
+`;
+
+const USAGE = HELP.slice(0, HELP.indexOf("\n"));
+
+interface Options {
+  readonly directory: string;
+  readonly port: number;
+  readonly checkModuli: boolean;
+  readonly foreground: boolean;
+  readonly startup: boolean;
+  readonly checkFiles: boolean;
+  readonly isVerbose: boolean;
+}
+
+function parse(args: string[]): Options {
+  const unknown: string[] = [];
+  const parsed = parseArgs(args, {
+    boolean: ["c", "f", "i", "n", "v"],
+    string: ["d", "p"],
+    unknown: (word: string) => {
+      unknown.push(word);
+      return false;
+    },
+  });
+  // OpenBSD's daemon ends with 1 on a wrong option.
+  if (unknown.length) throw new CommandError(`unknown option "${unknown[0]}"\n${USAGE}`);
+  const text = parsed.p === undefined ? String(PHOTURIS_PORT) : String(parsed.p);
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) {
+    throw new CommandError(`-p "${text}": a UDP port from 1 to 65535 is needed`);
+  }
+  if (parsed.d === "") throw new CommandError(`-d needs a directory\n${USAGE}`);
+  return {
+    directory: parsed.d === undefined ? DEFAULT_DIRECTORY : String(parsed.d),
+    port,
+    checkModuli: parsed.c === true,
+    foreground: parsed.f === true,
+    startup: parsed.i !== true && parsed.v !== true,
+    checkFiles: parsed.n === true,
+    isVerbose: parsed.v === true,
+  };
+}
+
+/** Lines of a ConfigurationError go out as they are; each names its file. */
+function failure(error: unknown): CommandError {
+  return new CommandError(error instanceof Error ? error.message.replaceAll("\n", "\nphoturisd: ") : String(error));
+}
+
+export async function run(args: string[]): Promise<number> {
+  const options = parse(args);
+  const { directory } = options;
+  try {
+    if (!Deno.statSync(directory).isDirectory) throw new CommandError(`${directory} is no directory`);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`cannot use directory ${directory}: ${(error as Error).message}`);
+  }
+  if (options.checkFiles) return checkFiles(directory);
+  if (!options.foreground && !isDetached()) {
+    try {
+      await startDetached(["photurisd", ...args]);
+      return 0;
+    } catch (error) {
+      // The background process has named itself already.
+      throw new CommandError((error as Error).message.replace(/^photurisd: /, ""));
+    }
+  }
+  const log = options.foreground ? stderrSink() : syslogSink("photurisd");
+  let daemon: Photurisd;
+  try {
+    daemon = await Photurisd.start({ ...options, log });
+  } catch (error) {
+    throw failure(error);
+  }
+  log.write("notice", `Ready: ${directory}, port ${options.port}, process ${Deno.pid}`);
+  if (!options.foreground) announceReady();
+  Deno.addSignalListener("SIGHUP", () => daemon.reconfigure());
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, () => resolve(name));
+  });
+  log.write("notice", `${signal}: ending`);
+  await daemon.stop();
+  return 0;
+}
+
+async function checkFiles(directory: string): Promise<number> {
+  const { readConfiguration } = await import("../daemon/photurisd_files.ts");
+  try {
+    const { warnings, conf, startup } = readConfiguration(directory);
+    const { print } = await import("./commands.ts");
+    for (const warning of warnings) print(`${warning}\n`, Deno.stderr);
+    print(`${directory}: ${conf.schemes.length} exchange schemes, ${startup.length} exchanges to begin\n`);
+    return 0;
+  } catch (error) {
+    throw failure(error);
+  }
+}
