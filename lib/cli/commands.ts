@@ -9,6 +9,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./enc.ts"),
   },
   {
+    name: "ipsecadm",
+    summary: "manage SAs and flows by hand",
+    load: () => import("./ipsecadm.ts"),
+  },
+  {
     name: "photurisd",
     summary: "negotiate keys with Photuris (RFC 2522)",
     load: () => import("./photurisd.ts"),

@@ -1,5 +1,5 @@
 /** sysctl.conf: `NAME=VALUE` lines; what `#` starts is no part of it. @module */
-import { type Fault, type Place } from "./ini.ts";
+import type { Fault, Place } from "./ini.ts";
 
 /** One line that sets something. */
 export interface Setting extends Place {

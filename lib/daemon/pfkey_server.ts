@@ -119,6 +119,7 @@ export class PfkeyServer implements AsyncDisposable {
   readonly #clients = new Map<number, Client>();
   #lastClient = 0;
   #closing = false;
+  readonly #closed = Promise.withResolvers<void>();
   readonly #accepting: Promise<void>;
 
   private constructor(
@@ -174,6 +175,7 @@ export class PfkeyServer implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    this.#closed.resolve();
     this.listener.close();
     for (const client of [...this.#clients.values()]) client.close();
     await this.#accepting;
@@ -186,7 +188,7 @@ export class PfkeyServer implements AsyncDisposable {
   }
 
   async #accept(): Promise<void> {
-    await this.handlers.ready;
+    await Promise.race([this.handlers.ready, this.#closed.promise]);
     while (!this.#closing) {
       try {
         this.#serve(await this.listener.accept());

@@ -1,0 +1,91 @@
+/** Protocol and service names: /etc/protocols and /etc/services, and a table of ours where the system has none. @module */
+
+const PROTOCOLS: Readonly<Record<string, number>> = {
+  ip: 0,
+  icmp: 1,
+  igmp: 2,
+  ipencap: 4,
+  ipip: 4,
+  tcp: 6,
+  egp: 8,
+  udp: 17,
+  ipv6: 41,
+  rsvp: 46,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  "ipv6-icmp": 58,
+  icmp6: 58,
+  ospf: 89,
+  pim: 103,
+  ipcomp: 108,
+  vrrp: 112,
+  sctp: 132,
+  udplite: 136,
+};
+
+const SERVICES: Readonly<Record<string, number>> = {
+  ftp: 21,
+  ssh: 22,
+  telnet: 23,
+  smtp: 25,
+  domain: 53,
+  tftp: 69,
+  http: 80,
+  kerberos: 88,
+  pop3: 110,
+  sunrpc: 111,
+  ntp: 123,
+  imap: 143,
+  snmp: 161,
+  bgp: 179,
+  ldap: 389,
+  https: 443,
+  photuris: 468,
+  isakmp: 500,
+  syslog: 514,
+  nfs: 2049,
+  "ipsec-nat-t": 4500,
+};
+
+/** Names to numbers. */
+export interface NameTables {
+  protocol(name: string): number | undefined;
+  service(name: string): number | undefined;
+}
+
+/** The first number of each line `NAME NUMBER[/...] ALIAS ...` under all its names. */
+function readTable(path: string): Map<string, number> {
+  const names = new Map<string, number>();
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch {
+    return names; // many small systems have none
+  }
+  for (const line of text.split("\n")) {
+    const [name, number, ...aliases] = line.replace(/#.*$/, "").trim().split(/\s+/);
+    const value = parseInt(number ?? "");
+    if (!Number.isNaN(value)) { for (const one of [name, ...aliases]) if (!names.has(one)) names.set(one, value); }
+  }
+  return names;
+}
+
+/** The system's tables, read when the first name is asked for. */
+export function systemNames(): NameTables {
+  let protocols: Map<string, number> | undefined;
+  let services: Map<string, number> | undefined;
+  const lookUp = (table: Map<string, number>, own: Readonly<Record<string, number>>, name: string) =>
+    table.get(name) ?? table.get(name.toLowerCase()) ??
+      (Object.hasOwn(own, name.toLowerCase()) ? own[name.toLowerCase()] : undefined);
+  return {
+    protocol: (name) => lookUp(protocols ??= readTable("/etc/protocols"), PROTOCOLS, name),
+    service: (name) => lookUp(services ??= readTable("/etc/services"), SERVICES, name),
+  };
+}
+
+/** Only the tables built in: the same on every machine. */
+export const builtInNames: NameTables = {
+  protocol: (name) => PROTOCOLS[name.toLowerCase()],
+  service: (name) => SERVICES[name.toLowerCase()],
+};
