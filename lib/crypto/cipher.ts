@@ -5,6 +5,7 @@ import { packetCipherRow } from "./algorithms.ts";
 import { type Block64, decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { Blowfish } from "./blowfish.ts";
 import { Cast128 } from "./cast128.ts";
+import { erased } from "./key.ts";
 import type { PacketCipherName } from "./packet.ts";
 import { Skipjack } from "./skipjack.ts";
 
@@ -39,7 +40,9 @@ export function createCbc(name: CbcName, key: Uint8Array): Cbc {
     : name === "aes-cbc" && key.length === 24
     ? overEcb(key)
     : overNode(...nodeCipher(name, key));
+  let live = true;
   const check = (iv: Uint8Array, data: Uint8Array) => {
+    if (!live) erased();
     if (iv.length !== blockOctets) {
       throw new RangeError(`Cannot use IV of ${iv.length} octets for ${name}: ${blockOctets} are needed`);
     }
@@ -51,7 +54,10 @@ export function createCbc(name: CbcName, key: Uint8Array): Cbc {
     blockOctets,
     encrypt: (iv, data) => (check(iv, data), inner.encrypt(iv, data)),
     decrypt: (iv, data) => (check(iv, data), inner.decrypt(iv, data)),
-    [Symbol.dispose]: () => inner[Symbol.dispose](),
+    [Symbol.dispose]() {
+      live = false;
+      inner[Symbol.dispose]();
+    },
   };
 }
 

@@ -13,7 +13,8 @@ import { xcbcSubkeys } from "./xcbc.ts";
 
 export { configureLibcrypto, type Libcrypto, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
 
-type Pointer = Deno.PointerValue;
+/** Address of an EVP_CIPHER_CTX or EVP_MD_CTX; 0n is none. */
+type Context = bigint;
 
 const TAG_OCTETS = 16;
 /** OSSL_PARAM: key, data type, data, data size, return size, of 8 octets each; an entry of zeros ends the list. */
@@ -49,8 +50,8 @@ function failed(call: string): never {
 }
 
 /** Algorithms of libcrypto by name; fetching is slow, and the same for all contexts of a thread. */
-const fetched = new Map<string, Pointer>();
-function fetch(library: Libcrypto, kind: "EVP_CIPHER_fetch" | "EVP_MD_fetch", name: string): Pointer {
+const fetched = new Map<string, Deno.PointerValue>();
+function fetch(library: Libcrypto, kind: "EVP_CIPHER_fetch" | "EVP_MD_fetch", name: string): Deno.PointerValue {
   let algorithm = fetched.get(name);
   if (!algorithm) {
     algorithm = library.symbols[kind](library.context, cString(name), null);
@@ -98,7 +99,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   };
 
   /** A context with its key set; the IV comes with each packet. */
-  function cipherContext(name: PacketCipherName | AeadName, key: Bytes, encrypt: boolean): Pointer {
+  function cipherContext(name: PacketCipherName | AeadName, key: Bytes, encrypt: boolean): Context {
     const three = name === "des-cbc" && !library!.legacy;
     const algorithm = fetch(library!, "EVP_CIPHER_fetch", CIPHERS[three ? "3des-cbc" : name]!.name(key.length));
     const secret = three ? concat(key, key, key) : key.slice();
@@ -116,45 +117,45 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   function aead(algorithm: AeadName, givenKey: Uint8Array): Aead {
     packetCipherRow(algorithm, givenKey.length);
     const key = new Key(givenKey);
-    let sealing: Pointer = null, opening: Pointer = null;
+    let sealing: Context = 0n, opening: Context = 0n;
     return {
       seal(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
-        const context = sealing ??= cipherContext(algorithm, key.octets, true);
+        if (sealing === 0n) sealing = cipherContext(algorithm, key.octets, true);
         pointTagParam(tagAt);
         if (
-          s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), 0n) !== 1 ||
-          s.EVP_EncryptUpdate(context, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
+          s.EVP_EncryptInit_ex2(sealing, 0n, 0n, base + BigInt(nonceAt | 0), 0n) !== 1 ||
+          s.EVP_EncryptUpdate(sealing, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
           (dataOctets !== 0 && s.EVP_EncryptUpdate(
-                context,
+                sealing,
                 base + BigInt(dataAt | 0),
                 lengthAddress,
                 base + BigInt(dataAt | 0),
                 dataOctets | 0,
               ) !== 1) ||
-          s.EVP_EncryptFinal_ex(context, scratchAddress, lengthAddress) !== 1 ||
-          s.EVP_CIPHER_CTX_get_params(context, tagParamAddress) !== 1
+          s.EVP_EncryptFinal_ex(sealing, scratchAddress, lengthAddress) !== 1 ||
+          s.EVP_CIPHER_CTX_get_params(sealing, tagParamAddress) !== 1
         ) failed(algorithm);
       },
       open(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
-        const context = opening ??= cipherContext(algorithm, key.octets, false);
+        if (opening === 0n) opening = cipherContext(algorithm, key.octets, false);
         pointTagParam(tagAt);
         if (
-          s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), tagParamAddress) !== 1 ||
-          s.EVP_DecryptUpdate(context, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
+          s.EVP_DecryptInit_ex2(opening, 0n, 0n, base + BigInt(nonceAt | 0), tagParamAddress) !== 1 ||
+          s.EVP_DecryptUpdate(opening, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
           (dataOctets !== 0 && s.EVP_DecryptUpdate(
-                context,
+                opening,
                 base + BigInt(dataAt | 0),
                 lengthAddress,
                 base + BigInt(dataAt | 0),
                 dataOctets | 0,
               ) !== 1)
         ) failed(algorithm);
-        return s.EVP_DecryptFinal_ex(context, scratchAddress, lengthAddress) === 1;
+        return s.EVP_DecryptFinal_ex(opening, scratchAddress, lengthAddress) === 1;
       },
       [Symbol.dispose]() {
         s.EVP_CIPHER_CTX_free(sealing);
         s.EVP_CIPHER_CTX_free(opening);
-        sealing = opening = null;
+        sealing = opening = 0n;
         key.erase();
       },
     };
@@ -168,21 +169,21 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     }
     const key = new Key(givenKey);
     const counter = row.blockOctets === 1; // decrypts by encrypting
-    let encrypting: Pointer = null, decrypting: Pointer = null;
+    let encrypting: Context = 0n, decrypting: Context = 0n;
     const encrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-      const context = encrypting ??= cipherContext(algorithm, key.octets, true);
+      if (encrypting === 0n) encrypting = cipherContext(algorithm, key.octets, true);
       if (dataOctets === 0) return;
       if (
-        s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
-        s.EVP_Cipher(context, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
+        s.EVP_EncryptInit_ex2(encrypting, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
+        s.EVP_Cipher(encrypting, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
       ) failed(algorithm);
     };
     const decrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-      const context = decrypting ??= cipherContext(algorithm, key.octets, false);
+      if (decrypting === 0n) decrypting = cipherContext(algorithm, key.octets, false);
       if (dataOctets === 0) return;
       if (
-        s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
-        s.EVP_Cipher(context, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
+        s.EVP_DecryptInit_ex2(decrypting, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
+        s.EVP_Cipher(decrypting, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
       ) failed(algorithm);
     };
     return {
@@ -191,14 +192,14 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       [Symbol.dispose]() {
         s.EVP_CIPHER_CTX_free(encrypting);
         s.EVP_CIPHER_CTX_free(decrypting);
-        encrypting = decrypting = null;
+        encrypting = decrypting = 0n;
         key.erase();
       },
     };
   }
 
   /** A hash context that has taken in `parts`. */
-  function hashContext(hash: HashName, ...parts: Bytes[]): Pointer {
+  function hashContext(hash: HashName, ...parts: Bytes[]): Context {
     const algorithm = fetch(library!, "EVP_MD_fetch", HASH_NAMES[hash]);
     const context = s.EVP_MD_CTX_new();
     if (s.EVP_DigestInit_ex2(context, algorithm, null) !== 1) failed(hash);
@@ -211,19 +212,23 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   /** A MAC whose keyed start is hashed once and copied for each packet; `end` makes the value of what was hashed. */
   function hashMac(
     hash: HashName,
-    start: Pointer,
-    end: (work: Pointer, outAt: number) => void,
+    start: Context,
+    end: (work: Context, outAt: number) => void,
     dispose: () => void,
   ): PacketMac {
     let work = hashContext(hash);
     const begin = () => {
-      if (work === null) erased();
+      if (work === 0n) erased();
       if (s.EVP_MD_CTX_copy_ex(work, start) !== 1) failed(hash);
     };
     const update = (dataAt: number, dataOctets: number) => {
+      if (work === 0n) erased();
       if (s.EVP_DigestUpdate(work, base + BigInt(dataAt | 0), BigInt(dataOctets | 0)) !== 1) failed(hash);
     };
-    const finish = (outAt: number) => end(work, outAt);
+    const finish = (outAt: number) => {
+      if (work === 0n) erased();
+      end(work, outAt);
+    };
     return {
       octets: HASHES[hash].outputOctets,
       begin,
@@ -232,13 +237,13 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       compute(dataAt, dataOctets, outAt) {
         begin();
         update(dataAt, dataOctets);
-        end(work, outAt);
+        finish(outAt);
       },
       [Symbol.dispose]() {
-        if (work === null) return;
+        if (work === 0n) return;
         s.EVP_MD_CTX_free(work);
         s.EVP_MD_CTX_free(start);
-        work = null;
+        work = 0n;
         dispose();
       },
     };
@@ -249,10 +254,10 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     const { blockOctets } = HASHES[hash], outputOctets = BigInt(HASHES[hash].outputOctets);
     const block = new Uint8Array(blockOctets);
     block.set(key);
-    const inner = hashContext(hash, block.map((octet) => octet ^ 0x36));
-    const outer = hashContext(hash, block.map((octet) => octet ^ 0x5c));
-    erase(block);
-    const end = (work: Pointer, outAt: number) => {
+    const innerPad = block.map((octet) => octet ^ 0x36), outerPad = block.map((octet) => octet ^ 0x5c);
+    const inner = hashContext(hash, innerPad), outer = hashContext(hash, outerPad);
+    erase(block, innerPad, outerPad);
+    const end = (work: Context, outAt: number) => {
       if (
         s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1 ||
         s.EVP_MD_CTX_copy_ex(work, outer) !== 1 ||
@@ -268,7 +273,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     const key = concat(givenKey), keyOctets = BigInt(key.length), filled = filledKey(hash, givenKey);
     const start = hashContext(hash, filled);
     erase(filled);
-    const end = (work: Pointer, outAt: number) => {
+    const end = (work: Context, outAt: number) => {
       if (
         s.EVP_DigestUpdate_buffer(work, key, keyOctets) !== 1 ||
         s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
@@ -289,11 +294,12 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       if (s.EVP_Cipher(context, toAddress, blockAddress, 16) < 1) failed("aes-xcbc");
     };
     const begin = () => {
-      if (context === null) erased();
+      if (context === 0n) erased();
       if (s.EVP_EncryptInit_ex2(context, 0n, 0n, zeroIvAddress, 0n) !== 1) failed("aes-xcbc");
       lastOctets = 0;
     };
     const update = (dataAt: number, dataOctets: number) => {
+      if (context === 0n) erased();
       for (const end = dataAt + dataOctets; dataAt < end;) {
         if (lastOctets === 16) {
           encryptLast(scratchAddress);
@@ -310,6 +316,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       }
     };
     const finish = (outAt: number) => {
+      if (context === 0n) erased();
       const subkey = lastOctets === 16 ? K2 : K3;
       if (lastOctets < 16) last.fill(0, lastOctets).fill(0x80, lastOctets, lastOctets + 1);
       for (let i = 0; i < 16; i++) last[i] ^= subkey[i];
@@ -327,7 +334,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
       },
       [Symbol.dispose]() {
         s.EVP_CIPHER_CTX_free(context);
-        context = null;
+        context = 0n;
         erase(subkeys, last);
       },
     };

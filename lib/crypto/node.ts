@@ -11,7 +11,7 @@ import {
 import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, equalConstantTime, erase } from "../octets/bytes.ts";
 import { packetCipherRow, packetMacRow } from "./algorithms.ts";
-import { decryptCbc64, encryptCbc64 } from "./block64.ts";
+import { type Block64, decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { BLOCK64_CIPHERS, createCbc } from "./cipher.ts";
 import { Ghash } from "./ghash.ts";
 import { HASHES, type HashName } from "./hash.ts";
@@ -39,11 +39,14 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
       if (algorithm === "aes-ctr") return counterMode(arena, new Key(key));
       const Block = BLOCK64_CIPHERS[algorithm];
       if (!Block) return nodeCbc(arena, algorithm, key);
-      const block = new Block(key);
+      let block: Block64 | undefined = new Block(key);
       return {
-        encrypt: (ivAt, dataAt, dataOctets) => encryptCbc64(block, arena.view, ivAt, dataAt, dataOctets),
-        decrypt: (ivAt, dataAt, dataOctets) => decryptCbc64(block, arena.view, ivAt, dataAt, dataOctets),
-        [Symbol.dispose]: () => block.erase(),
+        encrypt: (ivAt, dataAt, dataOctets) => encryptCbc64(block ?? erased(), arena.view, ivAt, dataAt, dataOctets),
+        decrypt: (ivAt, dataAt, dataOctets) => decryptCbc64(block ?? erased(), arena.view, ivAt, dataAt, dataOctets),
+        [Symbol.dispose]() {
+          block?.erase();
+          block = undefined;
+        },
       };
     },
     mac(algorithm: MacName, key: Uint8Array): PacketMac {

@@ -1,6 +1,7 @@
 /**
- * OpenSSL 3's libcrypto, opened on first use. Calls of the packet path take contexts as pointers and addresses as usize
- * (`arena.base + BigInt(at | 0)`, written inline in the call), which Deno compiles to a direct call without allocation.
+ * OpenSSL 3's libcrypto, opened on first use. Calls of the packet path take contexts and addresses as usize (the latter
+ * as `arena.base + BigInt(at | 0)`, written inline in the call), which Deno compiles to a direct call without
+ * allocation; a "pointer" that is no constant of the program would cost 40 octets of heap a call.
  *
  * @module
  */
@@ -20,45 +21,45 @@ const SYMBOLS = {
   // EVP_CIPHER *EVP_CIPHER_fetch(OSSL_LIB_CTX *, const char *algorithm, const char *properties)
   EVP_CIPHER_fetch: { parameters: [POINTER, BUFFER, POINTER], result: POINTER },
   // EVP_CIPHER_CTX *EVP_CIPHER_CTX_new(void)
-  EVP_CIPHER_CTX_new: { parameters: [], result: POINTER },
+  EVP_CIPHER_CTX_new: { parameters: [], result: ADDRESS },
   // void EVP_CIPHER_CTX_free(EVP_CIPHER_CTX *)
-  EVP_CIPHER_CTX_free: { parameters: [POINTER], result: "void" },
+  EVP_CIPHER_CTX_free: { parameters: [ADDRESS], result: "void" },
   // int EVP_CIPHER_CTX_set_padding(EVP_CIPHER_CTX *, int padding)
-  EVP_CIPHER_CTX_set_padding: { parameters: [POINTER, INT], result: INT },
+  EVP_CIPHER_CTX_set_padding: { parameters: [ADDRESS, INT], result: INT },
   // int EVP_CIPHER_CTX_set_key_length(EVP_CIPHER_CTX *, int octets)
-  EVP_CIPHER_CTX_set_key_length: { parameters: [POINTER, INT], result: INT },
+  EVP_CIPHER_CTX_set_key_length: { parameters: [ADDRESS, INT], result: INT },
   // int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX *, OSSL_PARAM[])
-  EVP_CIPHER_CTX_get_params: { parameters: [POINTER, ADDRESS], result: INT },
+  EVP_CIPHER_CTX_get_params: { parameters: [ADDRESS, ADDRESS], result: INT },
   // int EVP_CipherInit_ex2(EVP_CIPHER_CTX *, const EVP_CIPHER *, key, iv, int encrypt, const OSSL_PARAM[]), to set the key
-  EVP_CipherInit_ex2: { parameters: [POINTER, POINTER, BUFFER, POINTER, INT, POINTER], result: INT },
+  EVP_CipherInit_ex2: { parameters: [ADDRESS, POINTER, BUFFER, POINTER, INT, POINTER], result: INT },
   // int EVP_EncryptInit_ex2(EVP_CIPHER_CTX *, const EVP_CIPHER *, key, iv, const OSSL_PARAM[]), to set the IV
-  EVP_EncryptInit_ex2: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, ADDRESS], result: INT },
-  EVP_DecryptInit_ex2: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, ADDRESS], result: INT },
+  EVP_EncryptInit_ex2: { parameters: [ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS], result: INT },
+  EVP_DecryptInit_ex2: { parameters: [ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS], result: INT },
   // int EVP_EncryptUpdate(EVP_CIPHER_CTX *, out, int *outOctets, in, int inOctets)
-  EVP_EncryptUpdate: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, INT], result: INT },
-  EVP_DecryptUpdate: { parameters: [POINTER, ADDRESS, ADDRESS, ADDRESS, INT], result: INT },
+  EVP_EncryptUpdate: { parameters: [ADDRESS, ADDRESS, ADDRESS, ADDRESS, INT], result: INT },
+  EVP_DecryptUpdate: { parameters: [ADDRESS, ADDRESS, ADDRESS, ADDRESS, INT], result: INT },
   // int EVP_EncryptFinal_ex(EVP_CIPHER_CTX *, out, int *outOctets)
-  EVP_EncryptFinal_ex: { parameters: [POINTER, ADDRESS, ADDRESS], result: INT },
-  EVP_DecryptFinal_ex: { parameters: [POINTER, ADDRESS, ADDRESS], result: INT },
+  EVP_EncryptFinal_ex: { parameters: [ADDRESS, ADDRESS, ADDRESS], result: INT },
+  EVP_DecryptFinal_ex: { parameters: [ADDRESS, ADDRESS, ADDRESS], result: INT },
   // int EVP_Cipher(EVP_CIPHER_CTX *, out, in, unsigned octets)
-  EVP_Cipher: { parameters: [POINTER, ADDRESS, ADDRESS, U32], result: INT },
+  EVP_Cipher: { parameters: [ADDRESS, ADDRESS, ADDRESS, U32], result: INT },
 
   // EVP_MD *EVP_MD_fetch(OSSL_LIB_CTX *, const char *algorithm, const char *properties)
   EVP_MD_fetch: { parameters: [POINTER, BUFFER, POINTER], result: POINTER },
   // EVP_MD_CTX *EVP_MD_CTX_new(void)
-  EVP_MD_CTX_new: { parameters: [], result: POINTER },
+  EVP_MD_CTX_new: { parameters: [], result: ADDRESS },
   // void EVP_MD_CTX_free(EVP_MD_CTX *)
-  EVP_MD_CTX_free: { parameters: [POINTER], result: "void" },
+  EVP_MD_CTX_free: { parameters: [ADDRESS], result: "void" },
   // int EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from)
-  EVP_MD_CTX_copy_ex: { parameters: [POINTER, POINTER], result: INT },
+  EVP_MD_CTX_copy_ex: { parameters: [ADDRESS, ADDRESS], result: INT },
   // int EVP_DigestInit_ex2(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM[])
-  EVP_DigestInit_ex2: { parameters: [POINTER, POINTER, POINTER], result: INT },
+  EVP_DigestInit_ex2: { parameters: [ADDRESS, POINTER, POINTER], result: INT },
   // int EVP_DigestUpdate(EVP_MD_CTX *, data, size_t octets)
-  EVP_DigestUpdate: { parameters: [POINTER, ADDRESS, SIZE], result: INT },
+  EVP_DigestUpdate: { parameters: [ADDRESS, ADDRESS, SIZE], result: INT },
   // The same from a buffer, for keys.
-  EVP_DigestUpdate_buffer: { name: "EVP_DigestUpdate", parameters: [POINTER, BUFFER, SIZE], result: INT },
+  EVP_DigestUpdate_buffer: { name: "EVP_DigestUpdate", parameters: [ADDRESS, BUFFER, SIZE], result: INT },
   // int EVP_DigestFinal_ex(EVP_MD_CTX *, out, unsigned *outOctets)
-  EVP_DigestFinal_ex: { parameters: [POINTER, ADDRESS, ADDRESS], result: INT },
+  EVP_DigestFinal_ex: { parameters: [ADDRESS, ADDRESS, ADDRESS], result: INT },
 
   // BN_CTX *BN_CTX_new(void)
   BN_CTX_new: { parameters: [], result: POINTER },
