@@ -4,6 +4,7 @@ import { dirname, join, normalize } from "node:path";
 
 /** Folder of lib/ -> the folders it may import besides itself. */
 export const LAYERS: Record<string, readonly string[] | "all"> = {
+  std: [],
   octets: [],
   ffi: ["octets"],
   crypto: ["octets", "ffi"],
