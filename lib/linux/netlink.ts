@@ -83,7 +83,8 @@ export class BodyWriter {
   /** An attribute and its padding. */
   attribute(type: number, value: Uint8Array): this {
     this.u16(ATTRIBUTE_OCTETS + value.length).u16(type);
-    this.#octets.set(value, this.#grow(align4(value.length)));
+    const at = this.#grow(align4(value.length));
+    this.#octets.set(value, at);
     return this;
   }
   attributeU8(type: number, value: number): this {
