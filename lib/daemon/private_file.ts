@@ -1,0 +1,53 @@
+/** Files that nobody else may read: keys, configurations with pass-phrases, policies. @module */
+
+/** Why a file is not used. One line for people. */
+export class PrivateFileError extends Error {
+  override name = "PrivateFileError";
+}
+
+const OTHERS = 0o077;
+const SIZE_LIMIT = 16 << 20;
+
+/**
+ * The content of a regular file that group and others have no right to.
+ *
+ * @param what words for the error: "configuration file"
+ * @throws {PrivateFileError} when it is missing, something else, open to others, not ours, or too large
+ */
+export function readPrivateFile(path: string, what: string): Uint8Array<ArrayBuffer> {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, { read: true });
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "it does not exist"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "permission denied"
+      : (error as Error).message;
+    throw new PrivateFileError(`cannot read the ${what} ${path}: ${why}`);
+  }
+  using _ = { [Symbol.dispose]: () => file.close() };
+  const { isFile, mode, uid, size } = file.statSync();
+  if (!isFile) throw new PrivateFileError(`cannot use the ${what} ${path}: it is no regular file`);
+  if (mode! & OTHERS) {
+    throw new PrivateFileError(
+      `cannot use the ${what} ${path}: mode ${(mode! & 0o777).toString(8).padStart(4, "0")} lets others at it, ` +
+        `allowed 0600: chmod 600 ${path}`,
+    );
+  }
+  const own = Deno.uid();
+  if (uid !== null && own !== null && uid !== own && uid !== 0) {
+    throw new PrivateFileError(`cannot use the ${what} ${path}: user ${uid} owns it, allowed ${own} or root`);
+  }
+  if (size > SIZE_LIMIT) {
+    throw new PrivateFileError(`cannot use the ${what} ${path}: ${size} octets, at most ${SIZE_LIMIT}`);
+  }
+  const octets = new Uint8Array(size);
+  let at = 0;
+  while (at < size) {
+    const count = file.readSync(octets.subarray(at));
+    if (count === null) break;
+    at += count;
+  }
+  return octets.subarray(0, at);
+}
