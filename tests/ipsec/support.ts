@@ -16,6 +16,8 @@ export type MakeCrypto = (arena: Arena) => PacketCrypto;
 export const NO_LIMIT: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 const ROOM = 65536;
+/** Octets around the room of packets that nobody may touch. */
+export const GUARD = 512;
 
 export interface Bench {
   readonly arena: Arena;
@@ -56,7 +58,7 @@ export function bench({ crypto: make = createNodeCrypto, random, identification 
       for (let i = 0; i < octets; i++) arena.u8[at + i] = fixed[i % fixed.length];
     },
   };
-  const packetAt = arena.reserve(HEADROOM + ROOM + TAILROOM) + HEADROOM;
+  const packetAt = arena.reserve(GUARD + HEADROOM + ROOM + TAILROOM + GUARD) + GUARD + HEADROOM;
   setIdentification(arena, identification);
   const packet = new Packet();
   const octets = () => arena.u8.slice(packet.at, packet.at + packet.octets);
