@@ -18,7 +18,7 @@ import { Netlink } from "../linux/netlink.ts";
 import { selectorKey } from "../linux/flow_tables.ts";
 import { InboundFilter } from "../linux/nft.ts";
 import { clearLeftovers, FlowRouter } from "../linux/routes.ts";
-import { findRoute, type Link } from "../linux/rtnetlink.ts";
+import { findRoute, type Link, listLinks } from "../linux/rtnetlink.ts";
 import {
   DEFAULT_MARK,
   hasIpv6,
@@ -107,8 +107,10 @@ export class Enc {
   readonly #destinations = new Map<number, Address>();
   readonly #used = new Map<number, { packets: number; first: number; last: number }>();
   readonly #pathMtus = new Map<string, { mtu: number; until: number }>();
+  #linkMtus: Map<number, number> | undefined;
   #mtu: number;
   readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
+  readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
   #commitScheduled = false;
   #stopping = false;
 
@@ -211,7 +213,10 @@ export class Enc {
     this.#relay = new IkeRelayServer(join(runDirectory(), "ike.sock"), (datagram) => this.#sendRelayed(datagram));
     this.#stack.use(
       new NetworkMonitor((events) => {
+        this.#linkMtus = undefined;
+        this.#pathMtus.clear();
         this.#noticeAll(this.#router.networkChanged(events));
+        this.#refreshPathMtus();
       }),
     );
     this.#intervals.push(setInterval(() => this.#collectUsage(), USAGE_MS));
@@ -228,9 +233,11 @@ export class Enc {
   #performOne(effect: Effect): void {
     switch (effect.kind) {
       case "send":
-        return this.#server.send(effect.to, effect.message);
       case "dump":
-        return this.#server.dump(effect.to, effect.messages);
+        // An answer means "it is so": not before the kernel's tables have what was asked for.
+        if (this.#commitScheduled) this.#unsaid.push(effect);
+        else this.#say(effect);
+        return;
       case "installSa":
         this.#destinations.set(effect.id, effect.sa.destination);
         return this.#workers.order({
@@ -265,6 +272,11 @@ export class Enc {
       case "log":
         return effect.level === "notice" ? this.#log.notice(effect.text) : this.#log.debug(effect.text);
     }
+  }
+
+  #say(effect: Effect & { kind: "send" | "dump" }): void {
+    if (effect.kind === "send") this.#server.send(effect.to, effect.message);
+    else this.#server.dump(effect.to, effect.messages);
   }
 
   #forgetSa(id: number): void {
@@ -310,6 +322,7 @@ export class Enc {
     } catch (error) {
       this.#log.notice(error instanceof Error ? error.message : String(error));
     }
+    for (const effect of this.#unsaid.splice(0)) this.#say(effect);
   }
 
   #noticeAll(lines: readonly string[]): void {
@@ -387,12 +400,21 @@ export class Enc {
     if (known && known.until > now) return known.mtu;
     let mtu = 0;
     try {
-      mtu = findRoute(this.#netlink, destination, { mark: DEFAULT_MARK })?.mtu ?? 0;
+      const route = findRoute(this.#netlink, destination, { mark: DEFAULT_MARK });
+      // Only a path found narrower than its link has an MTU of its own.
+      const link = route?.device === undefined ? undefined : this.#linkMtu(route.device);
+      mtu = Math.min(route?.mtu || Infinity, link ?? Infinity);
+      if (mtu === Infinity) mtu = 0;
     } catch {
       // No route to the peer now: the usual MTU serves until there is one.
     }
     this.#pathMtus.set(key, { mtu, until: now + PATH_MTU_CACHE_MS });
     return mtu;
+  }
+
+  #linkMtu(index: number): number | undefined {
+    this.#linkMtus ??= new Map(listLinks(this.#netlink).map(({ index, mtu }) => [index, mtu]));
+    return this.#linkMtus.get(index);
   }
 
   #refreshPathMtus(): void {

@@ -91,7 +91,7 @@ Deno.test("packets too big: DF gets an ICMP with the right MTU, others arrive, T
     2,
     "1346 = GCM in 1400",
   );
-  const server = east.spawn(["iperf3", "-s", "-1"]);
+  const server = east.spawn(["iperf3", "-s", "-1", "--forceflush"]);
   await waitFor(() => server.output().includes("listening"), "iperf3");
   const wire = await router.capture("eth0", "ip");
   const { stdout } = await west.exec(["iperf3", "-c", EAST, "-n", "20M", "-J"], { timeoutMs: 60_000 });
