@@ -14,6 +14,41 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./ipsecadm.ts"),
   },
   {
+    name: "vpn",
+    summary: "set up manual keying between networks from a few variables",
+    load: () => import("./vpn.ts"),
+  },
+  {
+    name: "rc.vpn",
+    summary: "the same as vpn, under its OpenBSD name",
+    load: () => import("./vpn.ts"),
+  },
+  {
+    name: "genkey",
+    summary: "make a key from the system's random source",
+    load: () => import("./genkey.ts"),
+  },
+  {
+    name: "sysctl",
+    summary: "show and set net.inet.esp.enable, net.inet.ah.enable, forwarding and more",
+    load: () => import("./sysctl.ts"),
+  },
+  {
+    name: "netstat",
+    summary: "show flows (-rn -f encap) and counters (-s)",
+    load: () => import("./netstat.ts"),
+  },
+  {
+    name: "kern-ipsec",
+    summary: "show SAs as /kern/ipsec did",
+    load: () => import("./kern_ipsec.ts"),
+  },
+  {
+    name: "install",
+    summary: "make links to this program under the OpenBSD names",
+    load: () => import("./install.ts"),
+  },
+  {
     name: "photurisd",
     summary: "negotiate keys with Photuris (RFC 2522)",
     load: () => import("./photurisd.ts"),
