@@ -40,7 +40,10 @@ import {
 } from "./sockaddr.ts";
 
 const hex32 = (number: number) => `0x${number.toString(16).padStart(8, "0")}`;
-const authName = (number: number) => number ? authenticatorByPfkey(number)?.name ?? `${number}` : "none";
+const authName = (number: number, encrypt = 0) => {
+  if (number && cipherByPfkey(encrypt)?.aead) return "by the cipher";
+  return number ? authenticatorByPfkey(number)?.name ?? `${number}` : "none";
+};
 const cipherName = (number: number) => number ? cipherByPfkey(number)?.name ?? `${number}` : "none";
 
 const SA_FIELDS = {
@@ -58,7 +61,7 @@ function sa(what: string) {
     16,
     SA_FIELDS,
     ({ spi, replay, state, auth, encrypt, flags }) =>
-      `spi ${hex32(spi)} auth ${authName(auth)} enc ${cipherName(encrypt)} ` +
+      `spi ${hex32(spi)} auth ${authName(auth, encrypt)} enc ${cipherName(encrypt)} ` +
       `state ${nameOf(SA_STATES, state)?.toLowerCase()} replay ${replay} flags ${flagNames(flags)}`,
     ({ state }) => {
       if (state > SA_STATES.DEAD) throw new PfkeyError("EINVAL", `${what}: no SA state ${state}`);
@@ -385,7 +388,7 @@ export const EXTENSIONS = {
   IDENTITY_DST: row(11, identity("IDENTITY_DST")),
   SENSITIVITY: row(12, sensitivity),
   PROPOSAL: row(13, proposal("PROPOSAL")),
-  SUPPORTED_AUTH: row(14, supported("SUPPORTED_AUTH", authName)),
+  SUPPORTED_AUTH: row(14, supported("SUPPORTED_AUTH", (number) => authName(number))),
   SUPPORTED_ENCRYPT: row(15, supported("SUPPORTED_ENCRYPT", cipherName)),
   SPIRANGE: row(
     16,

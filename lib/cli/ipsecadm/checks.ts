@@ -22,7 +22,7 @@ function keyComplaint(option: string, row: CipherRow | AuthenticatorRow | undefi
     checkKey(row, key);
     return undefined;
   } catch (error) {
-    if (error instanceof RangeError) return `${option}: ${error.message.replace(/^Cannot use key (of )?/, "")}`;
+    if (error instanceof RangeError) return error.message.replace("Cannot use key", option);
     throw error;
   }
 }
