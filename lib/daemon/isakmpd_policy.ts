@@ -14,6 +14,8 @@ export interface PolicyCredential {
   readonly principals: readonly string[];
   /** Assertions of this peer alone: those it sent, and what its certificates mean. */
   readonly assertions?: AssertionSet;
+  /** Nothing proves that the peer is who its ID says: the policy is not told the ID. */
+  readonly identityUnproven?: boolean;
 }
 
 /** A policy that has been read. */
@@ -57,7 +59,11 @@ export function authorize(
   const sets = [policy.assertions, ...proof?.assertions ? [proof.assertions] : []];
   const question: Query = {
     requesters: [...secret ? secretPrincipals(secret) : [], ...proof?.principals ?? []],
-    attributes: new Map(Object.entries(attributes).map(([name, value]) => [name, octetsOfText(value)])),
+    attributes: new Map(
+      Object.entries(attributes)
+        .filter(([name]) => !(proof?.identityUnproven && name.startsWith("remote_id")))
+        .map(([name, value]) => [name, octetsOfText(value)]),
+    ),
     values: VALUES,
   };
   const decision = query(sets, question);
