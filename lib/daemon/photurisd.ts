@@ -220,7 +220,7 @@ export class Photurisd {
   #compute({ token, job }: Extract<Effect, { do: "compute" }>): void {
     // Always as an event of its own: the core must have its effects performed first.
     const done = (value: Uint8Array | boolean | undefined, error: string | undefined) => {
-      if (value === undefined) return this.#log("warning", `Cannot compute: ${error}`);
+      if (value === undefined) this.#log("warning", `Cannot compute: ${error}`);
       queueMicrotask(() => this.#later((core) => core.computed(monotonicMs(), token, value)));
     };
     if (job.kind === "safePrime") this.#pool.run<"isSafePrime">({ op: "isSafePrime", candidate: job.candidate }, done);

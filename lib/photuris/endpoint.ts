@@ -110,14 +110,21 @@ export class Photuris {
     core.send(exchange, encodeMessage(reply));
   }
 
-  /** The answer to a `compute` effect. Answers that nobody waits for any more are ignored. */
-  computed(now: number, token: number, result: Uint8Array | boolean): Effect[] {
+  /**
+   * The answer to a `compute` effect; undefined: it could not be done, which ends the exchange. Answers that nobody waits
+   * for any more are ignored.
+   */
+  computed(now: number, token: number, result: Uint8Array | boolean | undefined): Effect[] {
     return this.#run(now, () => {
       const core = this.#core;
       const pending = core.pending.get(token);
       core.pending.delete(token);
       const exchange = pending && core.exchanges.get(pending.exchangeId);
-      if (exchange) step(core, exchange, "computed", { purpose: pending.purpose, result, exponent: pending.exponent });
+      if (exchange && result === undefined) {
+        core.enter(exchange, core.fail(exchange, `Cannot compute what ${formatAddress(exchange.peer.address)} needs`));
+      } else if (exchange && result !== undefined) {
+        step(core, exchange, "computed", { purpose: pending.purpose, result, exponent: pending.exponent });
+      }
       pending?.exponent?.fill(0);
     });
   }

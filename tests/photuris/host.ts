@@ -195,7 +195,7 @@ export class Host implements Node {
           break;
         case "compute": {
           const result = computeNow(effect.job);
-          this.computations.push({ job: effect.job, result });
+          this.computations.push({ job: structuredClone(effect.job), result }); // the core erases exponents
           // As at the edge: the answer is an event of its own.
           this.network.at(
             now + 1,
