@@ -111,7 +111,7 @@ const isAsking = (datagrams: Recording["datagrams"]) => datagrams.at(-1)?.messag
 export const fileOf = (number: number): string => join(VECTORS, `${schemeOf(number)!.name}.json`);
 
 /** A recording as its file has it. */
-export const formatRecording = (recording: Recording): string => JSON.stringify(recording, undefined, 1) + "\n";
+export const formatRecording = (recording: Recording): string => JSON.stringify(recording, undefined, 2) + "\n";
 
 if (import.meta.main) {
   Deno.mkdirSync(VECTORS, { recursive: true });
