@@ -20,6 +20,7 @@ import { wordsAddress } from "../ip/words.ts";
 import { setState } from "../ipsec/lifetimes.ts";
 import { Counters, DROP, HEADROOM, type Packet, TAILROOM } from "../ipsec/packet.ts";
 import { COUNTER_OCTETS, createSa, type Sa } from "../ipsec/sa.ts";
+import { setIdentification } from "../ipsec/scratch.ts";
 import { Sad } from "../ipsec/sad.ts";
 import { Spd, type SpdEntry } from "../ipsec/spd.ts";
 import { rebuildIpv6Header } from "../linux/message.ts";
@@ -84,6 +85,7 @@ export class PacketLoop {
     this.#crypto = choosePacketCrypto(arena, start.libcrypto === "off" ? "node:crypto" : undefined);
     this.#counters = new Counters(start.counters);
     this.#mailbox = new Mailbox(start.orders);
+    setIdentification(arena, crypto.getRandomValues(new Uint16Array(1))[0]);
     this.#stagingAt = arena.reserve(TUN_OCTETS + 256);
     const sums = createSums(arena);
     const tun = this.#tunWriter();

@@ -56,10 +56,16 @@ export function place(view: DataView, sa: Sa, packet: Packet): number {
   return DROP.none;
 }
 
+/** The next identification. Never 0: Linux puts another in its place, and AH covers it. */
+function nextIdentification(view: DataView, sa: Sa): number {
+  const at = sa.scratchAt + SCRATCH.IDENTIFICATION;
+  const identification = view.getInt32(at) & 0xffff || 1;
+  view.setInt32(at, identification + 1);
+  return identification;
+}
+
 function writeV4(view: DataView, sa: Sa, at: number, octets: number, packet: Packet, protocol: number): void {
-  const identificationAt = sa.scratchAt + SCRATCH.IDENTIFICATION;
-  const identification = view.getInt32(identificationAt) & 0xffff;
-  view.setInt32(identificationAt, identification + 1);
+  const identification = nextIdentification(view, sa);
   const fragment = packet.dontFragment ? IPV4.DF : 0;
   const first = 0x4500 | packet.tos;
   const life = sa.hopLimit << 8 | protocol;
@@ -127,7 +133,12 @@ export function enclose(
   if (packet.tunnelled) {
     if (family === 4) writeV4(view, sa, at, packet.octets, packet, protocol);
     else writeV6(view, sa, at, packet.octets, packet, protocol);
-  } else mend(view, packet, family, payloadAt - at, protocol);
+  } else {
+    if (family === 4 && view.getUint16(at + IPV4.IDENTIFICATION) === 0) {
+      view.setUint16(at + IPV4.IDENTIFICATION, nextIdentification(view, sa));
+    }
+    mend(view, packet, family, payloadAt - at, protocol);
+  }
   return true;
 }
 

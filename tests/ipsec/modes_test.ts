@@ -52,7 +52,7 @@ Deno.test("The outer IPv4 header is built as RFC 2401 5.1.2.1 says", () => {
   assertEquals(naiveChecksum(outer.slice(0, 20)), 0);
   assertEquals([...outer.slice(12, 20)], [10, 0, 0, 1, 10, 0, 0, 2]);
   b.wrap(sa, inner);
-  assertEquals(formatHex(b.octets().slice(4, 6)), "0000", "the identification wraps");
+  assertEquals(formatHex(b.octets().slice(4, 6)), "0001", "the identification wraps, but is never 0");
 });
 
 Deno.test("The outer IPv6 header has the inner class, no flow label, and the SA's hop limit", () => {

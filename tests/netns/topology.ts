@@ -59,10 +59,10 @@ export interface CapturedPacket {
 /** A tcpdump that writes to a file. */
 export interface Capture {
   readonly file: string;
-  /** Ends the capture; what was on the wire before is in the file. */
+  /** Ends the capture when nothing has come for a moment. */
   stop(): Promise<void>;
-  /** The IP packets captured (stops first). */
-  packets(): Promise<CapturedPacket[]>;
+  /** The IP packets captured (stops first, but waits for `atLeast` of them). */
+  packets(atLeast?: number): Promise<CapturedPacket[]>;
   /** The output of `tshark -r FILE ARGUMENTS...` (stops first). */
   tshark(...args: string[]): Promise<string>;
 }
@@ -285,13 +285,25 @@ export class Host {
       if (tcpdump.ended()) throw new Error(`${this.name}: tcpdump ended: ${tcpdump.output()}`);
       return /listening on/.test(tcpdump.output());
     }, `tcpdump on ${interfaceName}`);
+    // A tcpdump that is told to end forgets what it has not read yet.
     const stop = async () => {
-      if (!tcpdump.ended()) await tcpdump.stop("SIGINT");
+      if (tcpdump.ended()) return;
+      let before = -1;
+      await waitFor(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const { size } = Deno.statSync(file);
+        const quiet = size === before;
+        before = size;
+        return quiet;
+      }, `${interfaceName} to be quiet`);
+      await tcpdump.stop("SIGINT");
     };
     return {
       file,
       stop,
-      packets: async () => {
+      packets: async (atLeast = 0) => {
+        const arrived = () => Deno.statSync(file).size < 24 ? -1 : readPcap(Deno.readFileSync(file)).length;
+        await waitFor(() => arrived() >= atLeast, `${atLeast} packets`);
         await stop();
         return readPcap(Deno.readFileSync(file));
       },
@@ -326,6 +338,7 @@ export function readPcap(octets: Uint8Array): CapturedPacket[] {
   for (let at = 24; at + 16 <= octets.length;) {
     const captured = view.getUint32(at + 8, true);
     const start = at + 16;
+    if (start + captured > octets.length) break; // still being written
     const ip = octets.slice(start + skip, start + captured) as Bytes;
     const etherType = skip ? view.getUint16(start + skip - 2) : ip[0] >> 4 === 4 ? 0x0800 : 0x86dd;
     if (etherType === 0x0800 || etherType === 0x86dd) {
@@ -334,6 +347,18 @@ export function readPcap(octets: Uint8Array): CapturedPacket[] {
     at = start + captured;
   }
   return packets;
+}
+
+/** Removes a folder; a process that was killed a moment ago may still have put something into it. */
+function removeTree(folder: string): void {
+  for (let tries = 50;; tries--) {
+    try {
+      return Deno.removeSync(folder, { recursive: true });
+    } catch (error) {
+      if (tries === 0) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
 }
 
 /** A network of hosts. Dispose of it to remove them. */
@@ -405,7 +430,7 @@ export class Topology implements Disposable, AsyncDisposable {
   [Symbol.dispose](): void {
     for (const host of this.#hosts.values()) host.dispose();
     this.#hosts.clear();
-    Deno.removeSync(this.folder, { recursive: true });
+    removeTree(this.folder);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
