@@ -54,7 +54,7 @@ export function holderOfTun(name: string): Holder | undefined {
 export function holderOfUdpPort(port: number): Holder | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   const inodes = new Set<string>();
-  for (const table of ["/proc/net/udp", "/proc/net/udp6"]) {
+  for (const table of ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"]) {
     for (const line of text(table)?.split("\n").slice(1) ?? []) {
       const fields = line.trim().split(/\s+/);
       if (fields[1]?.endsWith(`:${hex}`)) inodes.add(`socket:[${fields[9]}]`);

@@ -2,17 +2,18 @@
 import { check, libc } from "../ffi/libc.ts";
 import { OPEN, POLLFD, SOCKET } from "../ffi/structs.ts";
 
-/** Tells when a descriptor can be read. The wait happens on a thread of its own and is ended through an eventfd. */
+/** Tells when one of some descriptors can be read. The wait happens on a thread of its own and is ended through an eventfd. */
 export class Readiness implements Disposable {
-  readonly #polled = new Uint8Array(2 * POLLFD.octets);
+  readonly #polled: Uint8Array<ArrayBuffer>;
   readonly #wake: number;
   #ended = false;
   #waiting = false;
 
-  constructor(fd: number) {
+  constructor(...fds: number[]) {
     this.#wake = check(libc().eventfd(0, OPEN.O_CLOEXEC | OPEN.O_NONBLOCK), "open an eventfd");
+    this.#polled = new Uint8Array((fds.length + 1) * POLLFD.octets);
     const view = new DataView(this.#polled.buffer);
-    [fd, this.#wake].forEach((each, i) => {
+    [...fds, this.#wake].forEach((each, i) => {
       view.setInt32(i * POLLFD.octets + POLLFD.at.fd, each, true);
       view.setInt16(i * POLLFD.octets + POLLFD.at.events, SOCKET.POLLIN, true);
     });
@@ -22,7 +23,7 @@ export class Readiness implements Disposable {
   async wait(): Promise<boolean> {
     if (this.#ended) return false;
     this.#waiting = true;
-    await libc().pollAsync(this.#polled, 2n, -1);
+    await libc().pollAsync(this.#polled, BigInt(this.#polled.length / POLLFD.octets), -1);
     this.#waiting = false;
     if (this.#ended) libc().close(this.#wake);
     return !this.#ended;

@@ -459,6 +459,16 @@ export function findRoute(netlink: Netlink, destination: Address, options: Looku
   }
 }
 
+/**
+ * The largest packet that goes to `destination` unfragmented as far as the kernel knows: the path MTU that it has learnt
+ * from ICMP, else the MTU of the route or of the interface. Undefined where there is no route.
+ */
+export function findPathMtu(netlink: Netlink, destination: Address, options: LookupOptions = {}): number | undefined {
+  const route = findRoute(netlink, destination, options);
+  if (!route || route.mtu !== undefined) return route?.mtu;
+  return listLinks(netlink).find(({ index }) => index === route.device)?.mtu;
+}
+
 function present<T>(values: (T | undefined)[]): T[] {
   return values.filter((value) => value !== undefined) as T[];
 }

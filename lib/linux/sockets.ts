@@ -138,6 +138,30 @@ export function openPacketSocket(family: 4 | 6, options: SocketOptions = {}): So
   });
 }
 
+/** ICMP types, by family, that tell of a packet that was too big: destination unreachable, packet too big. */
+const TOO_BIG_TYPE = { 4: 3, 6: 2 } as const;
+
+/**
+ * A raw socket that receives those ICMP messages among which "fragmentation needed" and "packet too big" are, IPv4 with
+ * the IP header, IPv6 without, and nothing else.
+ *
+ * @returns undefined for family 6 where the kernel has no IPv6
+ * @throws {SystemError} saying which privilege is missing
+ */
+export function openTooBigSocket(family: 4 | 6): Socket | undefined {
+  const what = `the raw IPv${family} socket for ICMP`;
+  const fd = open(family, SOCKET.SOCK_RAW, family === 4 ? SOCKET.IPPROTO_ICMP : SOCKET.IPPROTO_ICMPV6, what, {});
+  if (fd === undefined) return undefined;
+  return finish(fd, family, () => {
+    // A set bit blocks its type.
+    const filter = new Uint32Array(family === 4 ? 1 : 8).fill(0xffffffff);
+    filter[0] &= ~(1 << TOO_BIG_TYPE[family]);
+    const octets = new Uint8Array(filter.buffer);
+    const [level, name] = family === 4 ? OPTION.ICMP_FILTER : OPTION.ICMPV6_FILTER;
+    check(libc().setsockopt(fd, level, name, octets, octets.length), `filter ICMP of family ${family}`);
+  });
+}
+
 export interface UdpSocketOptions extends SocketOptions {
   /** Own address; default any. */
   readonly address?: Address;

@@ -48,12 +48,7 @@ function attachHint(error: number, name: string): string | undefined {
   if (error !== ERRNO.EBUSY && error !== ERRNO.EINVAL) return undefined;
   const holder = holderOfTun(name);
   if (holder) return `interface ${name} belongs to process ${holder.pid} (${holder.command})`;
-  try {
-    Deno.statSync(`/sys/class/net/${name}`);
-  } catch {
-    return undefined;
-  }
-  return `an interface ${name} that is not ours exists already`;
+  return libc().if_nametoindex(cString(name)) > 0 ? `an interface ${name} that is not ours exists already` : undefined;
 }
 
 /**
