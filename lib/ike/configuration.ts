@@ -104,7 +104,7 @@ export interface Peer extends Extensions {
   readonly secret?: Secret;
   /** Absent: our address. */
   readonly localId?: Identification;
-  /** Whom we expect. Absent: the peer's address where `address` is given, else whoever authenticates. */
+  /** Whom we expect; another ID is refused. Absent: whoever authenticates, and the policy decides on the ID. */
   readonly remoteId?: Identification;
   /** RFC 3947; off: neither announced nor understood. */
   readonly natTraversal: boolean;

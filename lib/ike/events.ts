@@ -103,9 +103,13 @@ export interface Environment {
   random(octets: number): Bytes;
   /** Absent: everything that the configuration allows is allowed. */
   authorize?(query: PolicyQuery): { readonly allowed: boolean; readonly explanation: string };
+  /** A DER name in one line, for policy queries; absent: hexadecimal digits. */
+  nameText?(der: Uint8Array): string;
   /** DER names of the authorities whose certificates we accept from a peer; an empty one asks for any. */
   certificateAuthorities?(peer: string): readonly Certificate[];
-  /** Seconds since the epoch for GMTTimeOfDay in policy queries: wall-clock time at `now`. */
+  /** Our address towards a peer, where the configuration does not give one (what routing would choose). */
+  localAddressFor?(remote: Address): Address | undefined;
+  /** Wall-clock time at `now`, for GMTTimeOfDay and LocalTimeOfDay in policy queries. */
   wallClock?(now: number): Date;
   /** Whether lines of this class and level are wanted; absent: none above level 0. */
   wantsLog?(logClass: LogClass, level: number): boolean;

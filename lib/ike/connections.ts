@@ -1,0 +1,314 @@
+/**
+ * Connections that should be up: who wants them, over which phase 1 SA they are negotiated, and the watchdog that makes
+ * them again.
+ *
+ * @module
+ */
+import { equalAddress, formatAddress, unspecified } from "../ip/address.ts";
+import { sameIdentity, withinSelector } from "../isakmp/identification.ts";
+import type { Connection, Peer } from "./configuration.ts";
+import type { AcquireRequest, Endpoint } from "./events.ts";
+import { beginProtected } from "./exchange.ts";
+import { log } from "./log.ts";
+import { bidFarewell, leaveUnconfirmed, pairsOfKey, protocolName, removePair, sendDeletes } from "./pairs.ts";
+import { endPhase1, type EndReason, identityKey, initiate, peerOf } from "./phase1_sa.ts";
+import type { Core, Exchange, Phase1Sa, SaPair, Want } from "./state.ts";
+import { TIMES } from "./timers.ts";
+
+/** Quick Modes begun at once under one phase 1 SA: charon forgets more than three. */
+const MOST_QUICK_MODES = 3;
+
+const wantKey = (connection: Connection, remote: Endpoint) => `${connection.name} ${formatAddress(remote.address)}`;
+
+/** Whether packets of a connection can be sent. */
+export const isUp = (core: Core, name: string): boolean =>
+  [...core.pairsByConnection.get(name)].some(({ outboundInstalled }) => outboundInstalled);
+
+const peerNamed = (core: Core, name: string) => core.configuration.peers.find((peer) => peer.name === name);
+
+/** Where we are, towards a peer. */
+function localEndpoint(core: Core, peer: Peer, remote: Endpoint): Endpoint {
+  const address = peer.localAddress ?? core.environment.localAddressFor?.(remote.address) ??
+    unspecified(remote.address.family);
+  return { address, port: core.ports.ike };
+}
+
+/** Brings up a connection of the configuration. Returns what hinders it. */
+export function connect(core: Core, name: string): string | undefined {
+  const connection = core.configuration.connections.find((each) => each.name === name);
+  if (!connection) return `no connection is called ${name}`;
+  core.suspended.delete(name);
+  const peer = peerNamed(core, connection.peer);
+  if (!peer) return `connection ${name} has no peer ${connection.peer}`;
+  if (!peer.address) return `peer ${peer.name} of connection ${name} has no Address: only it can begin`;
+  if (isUp(core, name)) return undefined;
+  const remote = { address: peer.address, port: peer.port };
+  want(core, { key: wantKey(connection, remote), connection, peer, remote });
+  return undefined;
+}
+
+function want(core: Core, wanted: Want): void {
+  const known = core.wants.get(wanted.key);
+  if (!known) core.wants.set(wanted.key, wanted);
+  pursue(core, known ?? wanted);
+}
+
+/** The newest established phase 1 SA over which a want can be negotiated. */
+function phase1Of(core: Core, { peer, remote, remoteId }: Want): Phase1Sa | undefined {
+  const candidates = remoteId
+    ? core.established.get(identityKey(peer, remoteId))
+    : core.establishedByAddress.get(formatAddress(remote.address));
+  return [...candidates].findLast((sa) => sa.peer.name === peer.name);
+}
+
+/** The newest established phase 1 SA with the peer of a pair. */
+export const phase1For = (core: Core, pair: SaPair): Phase1Sa | undefined =>
+  [...core.established.get(identityKey(pair.peer, pair.remoteId))].at(-1);
+
+const isUnderWay = (core: Core, { peer, remote }: Want) =>
+  [...core.initiating].some((sa) => sa.peer.name === peer.name && equalAddress(sa.remote.address, remote.address));
+
+const runningQuickModes = (sa: Phase1Sa) =>
+  [...sa.exchanges.values()].filter(({ name, role, finished }) =>
+    name === "QUICK_MODE" && role === "initiator" && !finished
+  ).length;
+
+/** Takes the next step towards a want: Quick Mode, or phase 1 first. */
+function pursue(core: Core, wanted: Want): void {
+  if (wanted.exchange || core.wants.get(wanted.key) !== wanted) return;
+  const sa = phase1Of(core, wanted);
+  if (sa) {
+    if (sa.extension?.ready === false || runningQuickModes(sa) >= MOST_QUICK_MODES) return;
+    const { connection, localSelector, remoteSelector } = wanted;
+    const assigned = sa.extension?.xauth !== "server" ? sa.extension?.assigned : undefined;
+    const host = (octets: Endpoint["address"]["octets"]) => ({
+      prefix: {
+        address: { family: octets.length === 4 ? 4 as const : 6 as const, octets },
+        length: 8 * octets.length,
+      },
+      protocol: 0,
+      port: 0,
+    });
+    const local = localSelector ?? connection.localId ?? host(assigned ?? sa.local.address.octets);
+    const remote = remoteSelector ?? connection.remoteId ?? host(sa.remote.address.octets);
+    beginProtected(core, sa, "QUICK_MODE", (exchange) => {
+      wanted.exchange = exchange;
+      exchange.quick = {
+        want: wanted,
+        connection,
+        key: "",
+        local,
+        remote,
+        suites: connection.suites,
+        withIds: connection.localId !== undefined || connection.remoteId !== undefined || assigned !== undefined ||
+          localSelector !== undefined,
+        spis: new Map(),
+      };
+    });
+    return;
+  }
+  if (isUnderWay(core, wanted)) return;
+  const { peer, remote } = wanted;
+  initiate(core, peer, wanted.local ?? localEndpoint(core, peer, remote), remote);
+}
+
+/** Wants with a peer section. */
+export const wantsOf = (core: Core, peer: Peer): Want[] =>
+  [...core.wants.values()].filter((wanted) => wanted.peer.name === peer.name);
+
+const concerns = (wanted: Want, sa: Phase1Sa) =>
+  wanted.peer.name === sa.peer.name &&
+  (wanted.remoteId && sa.remoteId
+    ? sameIdentity(wanted.remoteId, sa.remoteId)
+    : equalAddress(wanted.remote.address, sa.remote.address));
+
+/** The connection on whose behalf a phase 1 SA is negotiated. */
+export const waitingFor = (core: Core, sa: Phase1Sa): string | undefined =>
+  sa.role === "initiator" ? wantsOf(core, sa.peer).find((wanted) => concerns(wanted, sa))?.connection.name : undefined;
+
+function pump(core: Core, sa: Phase1Sa): void {
+  for (const wanted of wantsOf(core, sa.peer)) if (concerns(wanted, sa)) pursue(core, wanted);
+}
+
+/** Phase 1 can carry Quick Modes now. */
+export function phase1Established(core: Core, sa: Phase1Sa): void {
+  if (core.unconfirmed.size) bidFarewell(core, sa);
+  pump(core, sa);
+}
+
+/** A want has come to nothing for now. What it should have replaced is tried again, as long as it lives. */
+function abandon(core: Core, wanted: Want): void {
+  if (core.wants.get(wanted.key) === wanted) core.wants.delete(wanted.key);
+  const { replaces } = wanted;
+  if (replaces && pairsOfKey(core, replaces.key).at(-1) === replaces) {
+    core.timers.set(replaces, "soften", core.now + TIMES.rekeyRetryMs);
+  }
+}
+
+/** Phase 1 has ended or could not be made. */
+export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
+  if (reason === "failed" && sa.role === "initiator") {
+    for (const wanted of wantsOf(core, sa.peer)) {
+      if (!concerns(wanted, sa) || wanted.exchange || isUnderWay(core, wanted)) continue;
+      if (phase1Of(core, wanted)) pursue(core, wanted);
+      else abandon(core, wanted);
+    }
+  }
+  if (reason === "dead") checkSoon(core);
+}
+
+/** A Quick Mode has failed: what it held is released. */
+export function exchangeEnded(core: Core, exchange: Exchange): void {
+  const { quick, sa } = exchange;
+  if (!quick) return;
+  if (quick.pair && core.pairs.has(quick.pair.id)) leaveUnconfirmed(core, quick.pair);
+  else releaseSpis(core, exchange);
+  if (quick.want) {
+    quick.want.exchange = undefined;
+    abandon(core, quick.want);
+  }
+  if (sa.state === "established") pump(core, sa);
+}
+
+function releaseSpis(core: Core, { quick, sa }: Exchange): void {
+  for (const [protocol, spi] of quick!.spis) {
+    core.effects.push({
+      type: "removeSa",
+      sa: {
+        direction: "in",
+        protocol: protocolName(protocol),
+        spi,
+        source: sa.remote.address,
+        destination: sa.local.address,
+      },
+    });
+  }
+}
+
+/** A pair can be used: whoever wanted it is served, whichever side began. */
+export function pairEstablished(core: Core, exchange: Exchange, pair: SaPair): void {
+  const own = exchange.quick!.want;
+  if (own && core.wants.get(own.key) === own) core.wants.delete(own.key);
+  const key = wantKey(pair.connection, pair.remote);
+  const other = core.wants.get(key);
+  if (other && !other.exchange) core.wants.delete(key);
+  pump(core, exchange.sa);
+}
+
+/** Renegotiates a pair that is about to expire. */
+export function rekeyPair(core: Core, pair: SaPair): void {
+  const configured = core.configuration.connections.find(({ name }) => name === pair.connection.name);
+  const connection = configured ?? pair.connection;
+  const peer = peerNamed(core, connection.peer) ?? pair.peer;
+  if (!phase1For(core, pair) && !peer.address && peer.xauth) return;
+  want(core, {
+    key: wantKey(connection, pair.remote),
+    connection,
+    peer,
+    remote: pair.remote,
+    local: pair.local,
+    remoteId: pair.remoteId,
+    localSelector: pair.localSelector,
+    remoteSelector: pair.remoteSelector,
+    replaces: pair,
+  });
+}
+
+/** A pair that was in use is gone. */
+export function pairEnded(core: Core, pair: SaPair, reason: string, last: boolean): void {
+  if (!last || !pair.connection.active || core.suspended.has(pair.connection.name)) return;
+  log(core, "SA", 20, () => `Connection ${pair.connection.name} is down: ${reason}`);
+  if (!reason.startsWith("deleted")) checkSoon(core);
+}
+
+function checkSoon(core: Core): void {
+  if (!core.started) return;
+  const at = core.now + TIMES.reconnectMs;
+  const planned = core.timers.at(core, "check");
+  if (planned === undefined || planned > at) core.timers.set(core, "check", at);
+}
+
+/** The watchdog: connections that should be up and are not. */
+export function checkConnections(core: Core): void {
+  core.timers.set(core, "check", core.now + 1000 * core.configuration.checkIntervalSeconds);
+  if (core.passive) return;
+  for (const { name, active } of core.configuration.connections) {
+    if (active && !core.suspended.has(name) && !isUp(core, name)) connect(core, name);
+  }
+}
+
+/** The kernel has a packet and no SA for it. Returns what hinders a negotiation. */
+export function acquire(core: Core, request: AcquireRequest): string | undefined {
+  const { connections, defaultSuites } = core.configuration;
+  const fits = (connection: Connection) => {
+    const peer = peerNamed(core, connection.peer);
+    return (!peer?.address || equalAddress(peer.address, request.peer)) &&
+      (!connection.localId || withinSelector(connection.localId, request.local)) &&
+      (!connection.remoteId || withinSelector(connection.remoteId, request.remote)) &&
+      (connection.localId !== undefined || connection.remoteId !== undefined ||
+        isHostToHost(request));
+  };
+  const named = request.connection ? connections.find(({ name }) => name === request.connection) : undefined;
+  const connection = named ?? connections.find(fits);
+  if (connection) {
+    const peer = peerNamed(core, connection.peer);
+    if (peer?.address) return connect(core, connection.name);
+  }
+  const to = { address: request.peer, port: 500 };
+  const peer = connection ? peerNamed(core, connection.peer) : peerOf(core, to);
+  const where = formatAddress(request.peer);
+  if (!peer) return `no peer is configured for ${where}, and there is no Default`;
+  const remote = { address: request.peer, port: peer.port };
+  const suites = connection?.suites ?? defaultSuites;
+  if (suites.length === 0) return `no suites for ${where}: no connection fits, and there is no Default-phase-2-suites`;
+  const dynamic: Connection = connection ?? {
+    name: `acquire-${where}`,
+    peer: peer.name,
+    suites,
+    active: false,
+    passive: false,
+    origin: peer.origin,
+    origins: {},
+  };
+  const host = isHostToHost(request);
+  want(core, {
+    key: `${wantKey(dynamic, remote)}`,
+    connection: dynamic,
+    peer,
+    remote,
+    local: request.localAddress && { address: request.localAddress, port: core.ports.ike },
+    localSelector: host ? undefined : request.local,
+    remoteSelector: host ? undefined : request.remote,
+  });
+  return undefined;
+}
+
+function isHostToHost({ local, remote, peer, localAddress }: AcquireRequest): boolean {
+  const single = ({ prefix }: typeof local) => prefix.length === 8 * prefix.address.octets.length;
+  return single(remote) && single(local) && equalAddress(remote.prefix.address, peer) &&
+    (!localAddress || equalAddress(local.prefix.address, localAddress));
+}
+
+/** Takes a connection down and keeps it down. Returns what hinders it. */
+export function teardown(core: Core, name: string): string | undefined {
+  const known = core.configuration.connections.some((connection) => connection.name === name);
+  const pairs = [...core.pairsByConnection.get(name)];
+  if (!known && pairs.length === 0) return `no connection is called ${name}`;
+  core.suspended.add(name);
+  for (const [key, wanted] of core.wants) if (wanted.connection.name === name) core.wants.delete(key);
+  for (const pair of pairs) {
+    sendDeletes(core, pair);
+    removePair(core, pair, "torn down");
+  }
+  return undefined;
+}
+
+/** Ends the phase 1 SAs with a peer section or address. Returns what hinders it. */
+export function teardownPhase1(core: Core, name: string): string | undefined {
+  const found = [...core.sas.values()].filter((sa) =>
+    sa.peer.name === name || formatAddress(sa.remote.address) === name
+  );
+  if (found.length === 0) return `no phase 1 SA with ${name}`;
+  for (const sa of found) endPhase1(core, sa, sa.state === "established" ? "closed" : "failed");
+  return undefined;
+}

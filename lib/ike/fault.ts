@@ -1,0 +1,50 @@
+/** Why a negotiation failed: facts in one error, worded in one place. @module */
+import { formatAddress } from "../ip/address.ts";
+import type { NotifyName } from "../isakmp/numbers.ts";
+import { formatOrigin } from "./configuration.ts";
+import type { Endpoint, Fault } from "./events.ts";
+
+/** We and the peer cannot agree, or the peer is not who it should be. `notify` tells the peer. */
+export class NegotiationError extends Error {
+  override name = "NegotiationError";
+  readonly notify: NotifyName;
+  readonly fault: Fault;
+
+  constructor(notify: NotifyName, fault: Omit<Fault, "code">) {
+    super(wordFault({ code: notify, ...fault }));
+    this.notify = notify;
+    this.fault = { code: notify, ...fault };
+  }
+}
+
+const list = (values: readonly string[]) => values.length ? [...new Set(values)].join(", ") : "nothing";
+
+/** The facts in one clause: `GROUP_DESCRIPTION: offered MODP_768, allowed MODP_1024 (east.conf:31 [3DES-SHA])`. */
+export function wordFault({ code, item, offered, allowed, origin, detail }: Fault): string {
+  const terms = [
+    offered && `offered ${list(offered)}`,
+    allowed && `allowed ${list(allowed)}`,
+    detail,
+  ].filter((term) => term !== undefined);
+  const subject = item ?? (terms.length ? undefined : code);
+  const text = [subject, terms.join(", ")].filter(Boolean).join(": ");
+  return origin ? `${text} (${formatOrigin(origin)})` : text;
+}
+
+/** Whom a sentence is about. */
+export interface Subject {
+  readonly phase: 1 | 2;
+  readonly remote: Endpoint;
+  readonly peer?: string;
+  readonly connection?: string;
+}
+
+/** `phase 2 with 192.0.2.7 (peer ISAKMP-peer-west, connection IPsec-east-west)` */
+export function nameSubject({ phase, remote, peer, connection }: Subject): string {
+  const names = [peer && `peer ${peer}`, connection && `connection ${connection}`].filter(Boolean).join(", ");
+  return `phase ${phase} with ${formatAddress(remote.address)}${names ? ` (${names})` : ""}`;
+}
+
+/** The one sentence of a failed negotiation. */
+export const wordFailure = (subject: Subject, fault: Fault): string =>
+  `Cannot agree on ${nameSubject(subject)}: ${wordFault(fault)}`;

@@ -1,0 +1,197 @@
+/** SA pairs: made by a Quick Mode, installed one direction at a time, renegotiated, ended. @module */
+import { type Address, equalAddress, formatAddress } from "../ip/address.ts";
+import { DOI, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
+import { DELETE_LAYOUT } from "../isakmp/payloads.ts";
+import type { NegotiatedFlow, NegotiatedSa, SaName } from "./events.ts";
+import { log } from "./log.ts";
+import { sendProtected, u32 } from "./notify.ts";
+import { reportPair, reportPairEnded } from "./outcome.ts";
+import { identityKey } from "./phase1_sa.ts";
+import type { Core, Phase1Sa, SaPair } from "./state.ts";
+import { pairEnded, phase1For, rekeyPair } from "./connections.ts";
+import { TIMES } from "./timers.ts";
+
+export const spiKey = (protocol: "esp" | "ah", spi: number, destination: Address) =>
+  `${protocol} ${spi} ${formatAddress(destination)}`;
+
+export const protocolName = (protocol: number): "esp" | "ah" => protocol === PROTOCOL_ID.IPSEC_AH ? "ah" : "esp";
+
+export const saName = ({ direction, protocol, spi, source, destination }: SaName): SaName => ({
+  direction,
+  protocol,
+  spi,
+  source,
+  destination,
+});
+
+/** The flow that a pair protects. */
+export function flowOf(pair: SaPair): NegotiatedFlow {
+  const outermost = pair.protocols.at(-1)!.outbound;
+  return {
+    connection: pair.connection.name,
+    local: pair.localSelector,
+    remote: pair.remoteSelector,
+    localAddress: pair.local.address,
+    peer: pair.remote.address,
+    protocol: outermost.protocol,
+    tunnel: pair.tunnel,
+    localIdentity: pair.localId,
+    remoteIdentity: pair.remoteId,
+  };
+}
+
+/** All pairs of the same flow, oldest first. */
+export const pairsOfKey = (core: Core, key: string): readonly SaPair[] => core.pairsByKey.get(key) ?? [];
+
+/** The pair whose outbound SA is the newest of its flow. */
+export const currentPair = (core: Core, key: string): SaPair | undefined =>
+  pairsOfKey(core, key).findLast(({ outboundInstalled }) => outboundInstalled);
+
+/** Enters a pair in all tables; nothing is installed yet. */
+export function addPair(core: Core, pair: SaPair): void {
+  core.pairs.set(pair.id, pair);
+  const same = core.pairsByKey.get(pair.key);
+  if (same) same.push(pair);
+  else core.pairsByKey.set(pair.key, [pair]);
+  core.pairsByConnection.add(pair.connection.name, pair);
+  core.pairsByPeer.add(identityKey(pair.peer, pair.remoteId), pair);
+  core.pairsByAddress.add(formatAddress(pair.remote.address), pair);
+  for (const { inbound, outbound } of pair.protocols) {
+    for (const sa of [inbound, outbound]) core.pairsBySpi.set(spiKey(sa.protocol, sa.spi, sa.destination), pair);
+  }
+  core.timers.set(pair, "soften", pair.softAt);
+  core.timers.set(pair, "expire", pair.hardAt);
+}
+
+function install(core: Core, sas: readonly NegotiatedSa[]): void {
+  for (const sa of sas) core.effects.push({ type: "installSa", sa });
+  if (sas.length > 1) core.effects.push({ type: "bundle", members: sas.map(saName) });
+}
+
+/** The peer may send on it from now on. */
+export function installInboundSas(core: Core, pair: SaPair): void {
+  pair.inboundInstalled = true;
+  install(core, pair.protocols.map(({ inbound }) => inbound));
+}
+
+/** The peer can receive on it: it becomes the pair that we send on. */
+export function installOutboundSas(core: Core, pair: SaPair): void {
+  const isFirst = currentPair(core, pair.key) === undefined;
+  pair.outboundInstalled = true;
+  install(core, pair.protocols.map(({ outbound }) => outbound));
+  if (isFirst) core.effects.push({ type: "installFlow", flow: flowOf(pair) });
+  log(core, "SA", 10, () => `Pair ${pair.id} of ${pair.connection.name}: ${pair.text}`);
+  reportPair(core, pair);
+}
+
+/** Removes a pair and its SAs; the flow goes with the last pair. */
+export function removePair(core: Core, pair: SaPair, reason: string): void {
+  if (!core.pairs.delete(pair.id)) return;
+  core.timers.drop(pair);
+  core.unconfirmed.delete(pair);
+  detach(core, pair);
+  core.pairsByConnection.delete(pair.connection.name, pair);
+  core.pairsByPeer.delete(identityKey(pair.peer, pair.remoteId), pair);
+  core.pairsByAddress.delete(formatAddress(pair.remote.address), pair);
+  for (const { inbound, outbound } of pair.protocols) {
+    for (const sa of [inbound, outbound]) core.pairsBySpi.delete(spiKey(sa.protocol, sa.spi, sa.destination));
+    core.effects.push({ type: "removeSa", sa: saName(inbound) });
+    if (pair.outboundInstalled) core.effects.push({ type: "removeSa", sa: saName(outbound) });
+  }
+  if (!pair.outboundInstalled) return;
+  const last = currentPair(core, pair.key) === undefined;
+  if (last) {
+    core.effects.push({ type: "removeFlow", flow: flowOf(pair) });
+    reportPairEnded(core, pair, reason);
+  }
+  pairEnded(core, pair, reason, last);
+}
+
+/** Takes a pair out of its flow's list. What was hidden behind it may have to be renegotiated now. */
+function detach(core: Core, pair: SaPair): void {
+  const same = core.pairsByKey.get(pair.key);
+  const at = same?.indexOf(pair) ?? -1;
+  if (at < 0) return;
+  same!.splice(at, 1);
+  if (same!.length === 0) core.pairsByKey.delete(pair.key);
+  const newest = same!.at(-1);
+  if (at === same!.length && newest && newest.softAt <= core.now && newest.hardAt > core.now) {
+    core.timers.set(newest, "soften", core.now + TIMES.reconnectMs);
+  }
+}
+
+/** Soft expiry: the newest pair of a flow is renegotiated, older ones live out their time. */
+export function softenPair(core: Core, pair: SaPair): void {
+  if (pairsOfKey(core, pair.key).at(-1) !== pair) return;
+  rekeyPair(core, pair);
+}
+
+export function expirePair(core: Core, pair: SaPair): void {
+  sendDeletes(core, pair);
+  removePair(core, pair, "its lifetime has ended");
+}
+
+/** Tells the peer that a pair is gone: the SPIs it sends to (RFC 2408 3.15). */
+export function sendDeletes(core: Core, pair: SaPair, under: Phase1Sa | undefined = phase1For(core, pair)): void {
+  if (!under) return;
+  const payloads = pair.protocols.map(({ protocol, inbound }) => ({
+    type: PAYLOAD.DELETE,
+    body: DELETE_LAYOUT.encode({ doi: DOI.IPSEC, protocol, spiOctets: 4, spis: u32(inbound.spi) }),
+  }));
+  sendProtected(core, under, payloads);
+}
+
+const FAREWELLS = 5;
+const FAREWELL_MS = 10_000;
+
+/**
+ * The responder never heard HASH(3): the initiator may believe in the pair or not. What it sends is still taken, but it is
+ * told to forget the pair as soon as it is heard of.
+ */
+export function leaveUnconfirmed(core: Core, pair: SaPair): void {
+  detach(core, pair);
+  core.timers.clear(pair, "soften");
+  pair.farewells = FAREWELLS;
+  core.unconfirmed.add(pair);
+}
+
+/** Sends the farewells that are due to a peer that was just heard of. */
+export function bidFarewell(core: Core, sa: Phase1Sa): void {
+  const key = identityKey(sa.peer, sa.remoteId!);
+  for (const pair of core.unconfirmed) {
+    if (identityKey(pair.peer, pair.remoteId) !== key || core.now < pair.farewellAt) continue;
+    pair.farewellAt = core.now + FAREWELL_MS;
+    sendDeletes(core, pair, sa);
+    if (--pair.farewells <= 0) core.unconfirmed.delete(pair);
+  }
+}
+
+/** The pair of an SPI that a peer deletes: the one it receives on, or by a common mistake the one it sends on. */
+export function pairOfSpi(core: Core, sa: Phase1Sa, protocol: "esp" | "ah", spi: number): SaPair | undefined {
+  const pair = core.pairsBySpi.get(spiKey(protocol, spi, sa.remote.address)) ??
+    core.pairsBySpi.get(spiKey(protocol, spi, sa.local.address));
+  return pair && identityKey(pair.peer, pair.remoteId) === identityKey(sa.peer, sa.remoteId!) ? pair : undefined;
+}
+
+/** The peer is somewhere else: outbound SAs go there from now on. */
+export function movePairs(core: Core, sa: Phase1Sa, from: SaPair["remote"], to: SaPair["remote"]): void {
+  const moved: SaName[] = [];
+  for (const pair of core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!))) {
+    if (!equalAddress(pair.remote.address, from.address) || pair.remote.port !== from.port) continue;
+    core.pairsByAddress.delete(formatAddress(pair.remote.address), pair);
+    pair.remote = to;
+    core.pairsByAddress.add(formatAddress(to.address), pair);
+    for (const each of pair.protocols) {
+      const before = each.outbound;
+      core.pairsBySpi.delete(spiKey(before.protocol, before.spi, before.destination));
+      each.outbound = {
+        ...before,
+        destination: to.address,
+        encapsulation: before.encapsulation && { ...before.encapsulation, remotePort: to.port },
+      };
+      core.pairsBySpi.set(spiKey(before.protocol, before.spi, to.address), pair);
+      moved.push(saName(before));
+    }
+  }
+  core.effects.push({ type: "peerMoved", local: sa.local, from, remote: to, sas: moved });
+}

@@ -1,0 +1,301 @@
+/** The life of phase 1 SAs: first message, half-open bounds, establishment, replacement, end. @module */
+import { equalAddress, formatAddress } from "../ip/address.ts";
+import { describeId, formatId, type Identification } from "../isakmp/identification.ts";
+import { decodePayloads, type Received } from "../isakmp/message.ts";
+import { IsakmpError } from "../isakmp/error.ts";
+import { DOI, EXCHANGE, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
+import { DELETE_LAYOUT } from "../isakmp/payloads.ts";
+import { type Bytes, concat } from "../octets/bytes.ts";
+import type { Peer } from "./configuration.ts";
+import type { Endpoint } from "./events.ts";
+import { begin, createExchange, fail, forget, run } from "./exchange.ts";
+import { phase1Established, phase1Lost, wantsOf } from "./connections.ts";
+import { beginExtensions } from "./extension_steps.ts";
+import { NegotiationError } from "./fault.ts";
+import { drop, endpointText, log } from "./log.ts";
+import { beginLiveness } from "./liveness.ts";
+import { notifyPlain, sendProtected } from "./notify.ts";
+import { reportEnded, reportEstablished, reportRefusal } from "./outcome.ts";
+import { removePair } from "./pairs.ts";
+import { cookieKey, openingKey } from "./receive.ts";
+import { type Row, rowOf } from "./rows.ts";
+import type { Core, Phase1Sa, Role } from "./state.ts";
+import { SOFT_FRACTION, TIMES } from "./timers.ts";
+
+const COOKIE_OCTETS = 8;
+/** States kept for peers that have not proven anything, over all and for one address; the oldest makes room. */
+const MOST_HALF_OPEN = 8192;
+const MOST_HALF_OPEN_PER_SOURCE = 16;
+
+function createSa(
+  core: Core,
+  role: Role,
+  peer: Peer,
+  name: Row["exchange"],
+  local: Endpoint,
+  remote: Endpoint,
+  initiatorCookie: Bytes,
+): Phase1Sa {
+  const responderCookie = role === "initiator" ? new Uint8Array(COOKIE_OCTETS) : core.environment.random(COOKIE_OCTETS);
+  const sa: Phase1Sa = {
+    id: core.nextId++,
+    opening: openingKey(initiatorCookie, remote),
+    role,
+    peer,
+    initiatorCookie,
+    responderCookie,
+    local,
+    remote,
+    state: "negotiating",
+    exchangeType: EXCHANGE[name],
+    capabilities: new Set(),
+    negotiation: { requests: [], certificates: [] },
+    exchanges: new Map(),
+    usedIds: new Set(),
+    startedAt: core.now,
+    establishedAt: 0,
+    replaced: false,
+    kilobytes: 0,
+  };
+  core.openings.set(sa.opening, sa);
+  if (role === "responder") core.sas.set(cookieKey(initiatorCookie, responderCookie), sa);
+  return sa;
+}
+
+/** Begins phase 1 with a peer. */
+export function initiate(core: Core, peer: Peer, local: Endpoint, remote: Endpoint): Phase1Sa {
+  const sa = createSa(core, "initiator", peer, peer.exchange, local, remote, core.environment.random(COOKIE_OCTETS));
+  log(core, "Exchange", 10, () => `Beginning ${peer.exchange} with ${endpointText(remote)} (peer ${peer.name})`);
+  const exchange = createExchange(core, sa, peer.exchange, "initiator", 0);
+  sa.exchanges.set(0, exchange);
+  core.initiating.add(sa);
+  begin(core, exchange);
+  return sa;
+}
+
+/** From now on the initiator's SA is found by both cookies. */
+export function bind(core: Core, sa: Phase1Sa): void {
+  core.openings.delete(sa.opening);
+  core.sas.set(cookieKey(sa.initiatorCookie, sa.responderCookie), sa);
+}
+
+/** Which peer section answers to an address. */
+export function peerOf(core: Core, remote: Endpoint): Peer | undefined {
+  const { peersByAddress, defaultPeer, peers } = core.configuration;
+  const entry = peersByAddress.find(({ address }) => equalAddress(address, remote.address)) ?? defaultPeer;
+  return entry && peers.find(({ name }) => name === entry.peer);
+}
+
+/** The first message of phase 1 from somebody who has proven nothing. */
+export function answerFirstMessage(
+  core: Core,
+  from: Endpoint,
+  to: Endpoint,
+  message: Bytes,
+  { header, body }: Received,
+  name: "ID_PROT" | "AGGRESSIVE",
+): void {
+  const peer = peerOf(core, from);
+  const refuse = (error: NegotiationError, code = error.notify) => {
+    if (!core.limiter.allows(core.now, `report ${formatAddress(from.address)}`)) {
+      return drop(core, "refused", from, error.message);
+    }
+    reportRefusal(core, from, peer, error.fault);
+    notifyPlain(core, { local: to, remote: from, header }, code);
+  };
+  if (!peer) {
+    const detail = "no peer is configured for this address, and there is no Default";
+    return refuse(new NegotiationError("NO_PROPOSAL_CHOSEN", { item: "Phase 1", detail }));
+  }
+  if (peer.exchange !== name) {
+    return refuse(
+      new NegotiationError("NO_PROPOSAL_CHOSEN", {
+        item: "EXCHANGE_TYPE",
+        offered: [name],
+        allowed: [peer.exchange],
+        origin: peer.origins.exchange ?? peer.origin,
+      }),
+    );
+  }
+  const row = rowOf(name, "responder", "START")!;
+  let payloads;
+  try {
+    payloads = decodePayloads(header.nextPayload, body).payloads;
+  } catch (error) {
+    if (!(error instanceof IsakmpError)) throw error;
+    return drop(core, "malformed", from, error.message);
+  }
+  if (!payloads.some(({ type }) => type === PAYLOAD.SA)) return drop(core, "payloads", from, `${name} needs SA`);
+  makeRoom(core, from);
+  const sa = createSa(core, "responder", peer, name, to, from, header.initiatorCookie);
+  const exchange = createExchange(core, sa, name, "responder", 0);
+  sa.exchanges.set(0, exchange);
+  core.halfOpen.add(sa);
+  const source = formatAddress(from.address);
+  core.halfOpenBySource.set(source, (core.halfOpenBySource.get(source) ?? 0) + 1);
+  run(core, exchange, row, { header, from, to, datagram: message, payloads, rest: new Uint8Array(0) });
+  if (!exchange.finished && exchange.state !== "START") {
+    core.timers.set(exchange, "giveUp", core.now + TIMES.halfOpenMs);
+  }
+}
+
+/** Bounds what strangers make us remember. */
+function makeRoom(core: Core, from: Endpoint): void {
+  const source = formatAddress(from.address);
+  const evict = (sa: Phase1Sa | undefined) => sa && endPhase1(core, sa, "evicted");
+  if ((core.halfOpenBySource.get(source) ?? 0) >= MOST_HALF_OPEN_PER_SOURCE) {
+    for (const sa of core.halfOpen) {
+      if (!equalAddress(sa.remote.address, from.address)) continue;
+      evict(sa);
+      break;
+    }
+  }
+  if (core.halfOpen.size >= MOST_HALF_OPEN) evict(core.halfOpen.values().next().value);
+}
+
+function leaveHalfOpen(core: Core, sa: Phase1Sa): void {
+  if (!core.halfOpen.delete(sa)) return;
+  const source = sa.opening.slice(sa.opening.indexOf(" ") + 1);
+  const left = core.halfOpenBySource.get(source)! - 1;
+  if (left > 0) core.halfOpenBySource.set(source, left);
+  else core.halfOpenBySource.delete(source);
+}
+
+/** What identifies a peer across SAs: its section and the ID it has proven. */
+export const identityKey = (peer: Peer, remoteId: Identification): string =>
+  `${peer.name} ${remoteId.type} ${formatId(remoteId).toLowerCase()}`;
+
+/** Established SAs with the same peer as `sa` (the same section and identity), oldest first. */
+export function siblings(core: Core, sa: Phase1Sa): Phase1Sa[] {
+  return [...core.established.get(identityKey(sa.peer, sa.remoteId!))].filter((other) => other !== sa);
+}
+
+/** Whether we have another SA with this peer, so that INITIAL-CONTACT would be a lie. */
+export function knowsOther(core: Core, sa: Phase1Sa): boolean {
+  const address = formatAddress(sa.remote.address);
+  const same = ({ peer }: { peer: Peer }) => peer.name === sa.peer.name;
+  return [...core.establishedByAddress.get(address)].some(same) || [...core.pairsByAddress.get(address)].some(same);
+}
+
+/** The peer has proven who it is. */
+export function established(core: Core, sa: Phase1Sa): void {
+  const { negotiation, terms } = sa;
+  leaveHalfOpen(core, sa);
+  core.initiating.delete(sa);
+  core.openings.delete(sa.opening);
+  sa.state = "established";
+  sa.establishedAt = core.now;
+  sa.negotiation = undefined;
+  armSoften(core, sa);
+  core.timers.set(sa, "expire", core.now + 1000 * terms!.lifeSeconds);
+  if (negotiation!.receivedInitialContact) forgetOlder(core, sa);
+  for (const other of siblings(core, sa)) replace(core, other);
+  core.established.add(identityKey(sa.peer, sa.remoteId!), sa);
+  core.establishedByAddress.add(formatAddress(sa.remote.address), sa);
+  log(core, "SA", 10, () => `Phase 1 with ${describeId(sa.remoteId!)} at ${endpointText(sa.remote)}: ${terms!.text}`);
+  reportEstablished(core, sa);
+  beginLiveness(core, sa);
+  beginExtensions(core, sa);
+  phase1Established(core, sa);
+}
+
+/** A random number from 0 to 1. */
+export function fraction(core: Core): number {
+  const [a, b, c] = core.environment.random(3);
+  return (a << 16 | b << 8 | c) / 2 ** 24;
+}
+
+/**
+ * A newer SA takes over. The old one is renegotiated no more but lives out its time: when both sides began at once, each
+ * may hold the other's for the newer one, and neither must delete what the other uses.
+ */
+function replace(core: Core, sa: Phase1Sa): void {
+  sa.replaced = true;
+  core.timers.clear(sa, "soften", "dpd", "keepalive");
+}
+
+function armSoften(core: Core, sa: Phase1Sa): void {
+  const [least, most] = SOFT_FRACTION[sa.role];
+  const life = 1000 * sa.terms!.lifeSeconds;
+  core.timers.set(sa, "soften", sa.establishedAt + life * (least + (most - least) * fraction(core)));
+}
+
+/** The newest SA of a peer has ended: the one before is the newest again. */
+function restore(core: Core, sa: Phase1Sa): void {
+  const newest = siblings(core, sa).at(-1);
+  if (!newest?.replaced) return;
+  newest.replaced = false;
+  armSoften(core, newest);
+  beginLiveness(core, newest);
+}
+
+/**
+ * INITIAL-CONTACT: the peer knows nothing of what we had with it before this negotiation began (RFC 2407 4.6.3.3). What
+ * was made meanwhile stays: both sides may have begun at once.
+ */
+function forgetOlder(core: Core, sa: Phase1Sa): void {
+  for (const other of siblings(core, sa)) {
+    if (other.establishedAt < sa.startedAt) endPhase1(core, other, "initial contact");
+  }
+  for (const pair of [...core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!))]) {
+    if (pair.createdAt < sa.startedAt) removePair(core, pair, "the peer has lost it (INITIAL-CONTACT)");
+  }
+}
+
+/** Why a phase 1 SA ends; some ways tell the peer. */
+export type EndReason =
+  | "failed"
+  | "evicted"
+  | "expired"
+  | "deleted by the peer"
+  | "dead"
+  | "initial contact"
+  | "closed";
+
+/** Removes a phase 1 SA with its exchanges. Phase 2 SAs are not bound to it and stay. */
+export function endPhase1(core: Core, sa: Phase1Sa, reason: EndReason): void {
+  if (sa.state === "dead") return;
+  const wasEstablished = sa.state === "established";
+  if (wasEstablished && (reason === "expired" || reason === "closed" || reason === "dead")) sendDelete(core, sa);
+  sa.state = "dead";
+  leaveHalfOpen(core, sa);
+  core.initiating.delete(sa);
+  core.timers.drop(sa);
+  core.sas.delete(cookieKey(sa.initiatorCookie, sa.responderCookie));
+  if (core.openings.get(sa.opening) === sa) core.openings.delete(sa.opening);
+  for (const exchange of [...sa.exchanges.values()]) {
+    if (exchange.finished || exchange.messageId === 0) forget(core, exchange);
+    else fail(core, exchange, { code: "ENDED", detail: `phase 1 ended: ${reason}` });
+  }
+  sa.cbc?.[Symbol.dispose]();
+  if (wasEstablished) {
+    core.established.delete(identityKey(sa.peer, sa.remoteId!), sa);
+    core.establishedByAddress.delete(formatAddress(sa.remote.address), sa);
+    log(core, "SA", 10, () => `Phase 1 with ${endpointText(sa.remote)} (peer ${sa.peer.name}) ended: ${reason}`);
+    if (!sa.replaced) {
+      reportEnded(core, sa, reason);
+      restore(core, sa);
+    }
+  }
+  phase1Lost(core, sa, reason);
+}
+
+function sendDelete(core: Core, sa: Phase1Sa): void {
+  const spis = concat(sa.initiatorCookie, sa.responderCookie);
+  const body = DELETE_LAYOUT.encode({ doi: DOI.IPSEC, protocol: PROTOCOL_ID.ISAKMP, spiOctets: 16, spis });
+  sendProtected(core, sa, [{ type: PAYLOAD.DELETE, body }]);
+}
+
+/** Soft expiry: a new SA is negotiated while this one still works, if anybody needs one. */
+export function softenPhase1(core: Core, sa: Phase1Sa): void {
+  if (sa.replaced || sa.state !== "established") return;
+  const needed = wantsOf(core, sa.peer).length > 0 ||
+    core.configuration.connections.some(({ peer, active }) => active && peer === sa.peer.name) ||
+    core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!)).size > 0;
+  if (!needed || (sa.role === "responder" && !sa.peer.address) || sa.extension?.xauth === "server") return;
+  const underWay = [...core.initiating].some((other) =>
+    other.peer.name === sa.peer.name &&
+    equalAddress(other.remote.address, sa.remote.address)
+  );
+  if (!underWay) initiate(core, sa.peer, sa.local, sa.remote);
+}
