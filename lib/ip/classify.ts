@@ -14,9 +14,9 @@ export function fillTuple(view: DataView, at: number, walk: HeaderWalk, tuple: I
   const family = walk.family;
   tuple[TUPLE.FAMILY] = family;
   if (family === 4) {
-    tuple.fill(0, TUPLE.SOURCE, TUPLE.PROTOCOL);
     tuple[TUPLE.SOURCE] = view.getInt32(at + IPV4.SOURCE);
     tuple[TUPLE.DESTINATION] = view.getInt32(at + IPV4.DESTINATION);
+    for (let i = 1; i < 4; i++) tuple[TUPLE.SOURCE + i] = tuple[TUPLE.DESTINATION + i] = 0;
   } else {
     for (let i = 0; i < 4; i++) {
       tuple[TUPLE.SOURCE + i] = view.getInt32(at + IPV6.SOURCE + 4 * i);
