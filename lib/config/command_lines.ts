@@ -47,7 +47,10 @@ export function parseCommandLines(text: string, file: string): { lines: CommandL
         if (char === '"' && text[at] === "\\" && (text[at + 1] === '"' || text[at + 1] === "\\")) at++;
         word += text[at];
       }
-      if (at >= text.length) faults.push({ file, line: opened, severity: "error", message: "a quote is never closed" });
+      if (at >= text.length) {
+        faults.push({ file, line: opened, severity: "error", message: "a quote is never closed" });
+        return { lines, faults };
+      }
     } else word = (word ?? "") + char;
   }
   endLine();
