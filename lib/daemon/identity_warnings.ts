@@ -5,7 +5,7 @@
  * @module
  */
 import { canonicalPrincipal, POLICY } from "../keynote/principal.ts";
-import { resolveStatic } from "../keynote/query.ts";
+import type { AssertionSet } from "../keynote/query.ts";
 import { type Assertion, attributesOf, type Clause, type Test } from "../keynote/tree.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { principalsOf } from "./pseudo_credentials.ts";
@@ -40,12 +40,11 @@ const clauseMentions = ({ test, program }: Clause): boolean =>
  * The assertions through which any certificate of an authority is accepted without a look at the peer's ID: neither they
  * nor those that lead to them test `remote_id`.
  */
-function openAssertions(assertions: readonly Assertion[], authorities: readonly Certificate[]): Assertion[] {
+function openAssertions(policy: AssertionSet, authorities: readonly Certificate[]): Assertion[] {
   const authorityNames = new Set(authorities.flatMap(principalsOf).map(canonicalPrincipal));
-  const rows = assertions.flatMap((assertion) => {
-    const resolved = resolveStatic(assertion);
-    return resolved ? [{ assertion, resolved, tests: (assertion.conditions ?? []).some(clauseMentions) }] : [];
-  });
+  const rows = policy.entries.flatMap(({ assertion, resolved }) =>
+    resolved ? [{ assertion, resolved, tests: (assertion.conditions ?? []).some(clauseMentions) }] : []
+  );
   // From POLICY down through everything that does not test the ID.
   const open: Assertion[] = [];
   const seen = new Set<string>();
@@ -66,18 +65,18 @@ function openAssertions(assertions: readonly Assertion[], authorities: readonly 
 /**
  * One warning for each peer that any certificate holder could pass for.
  *
- * @param assertions those of the policy file; undefined when no policy is used
+ * @param policy the policy file; undefined when no policy is used
  */
 export function identityWarnings(
   peers: readonly PeerFacts[],
-  assertions: readonly Assertion[] | undefined,
+  policy: AssertionSet | undefined,
   authorities: readonly Certificate[],
 ): string[] {
   const exposed = peers.filter((peer) => peer.usesCertificates && peer.remoteId === undefined);
   if (exposed.length === 0 || authorities.length === 0) return [];
   let why = "no policy is used";
-  if (assertions) {
-    const [open] = openAssertions(assertions, authorities);
+  if (policy) {
+    const [open] = openAssertions(policy, authorities);
     if (!open) return [];
     why = `the policy (${open.source.name}:${open.source.line}) does not test remote_id`;
   }

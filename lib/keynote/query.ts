@@ -88,16 +88,17 @@ export class AssertionSet {
   readonly everybody: Entry[] = [];
   /** Entries whose principals depend on the query. */
   readonly dynamic: Entry[] = [];
-  #size = 0;
+  /** All of them, in the order in which they came. */
+  readonly entries: Entry[] = [];
 
   get size(): number {
-    return this.#size;
+    return this.entries.length;
   }
 
   /** Adds an assertion whose signature, for a credential, has been verified. @throws {KeyNoteSyntaxError} */
   add(assertion: Assertion, channel: Channel): Entry {
     const entry: Entry = { assertion, channel, resolved: resolveStatic(assertion) };
-    this.#size++;
+    this.entries.push(entry);
     if (!entry.resolved) {
       this.dynamic.push(entry);
       return entry;

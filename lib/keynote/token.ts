@@ -37,8 +37,12 @@ const SIMPLE_ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", f: "
 
 const isBlank = (character: string | undefined) => character === " " || character === "\t" || character === "\r";
 
-/** A string literal that opens at `start`: its value and the offset after its closing quote (section 4.3.1). */
-function readString(text: string, start: number): { value: string; end: number } {
+/**
+ * The string literal that opens at `start`: its value, and the offset after its closing quote (section 4.3.1).
+ *
+ * @throws {KeyNoteSyntaxError} when it is not closed
+ */
+export function readString(text: string, start: number): { value: string; end: number } {
   let value = "";
   for (let at = start + 1; at < text.length;) {
     const character = text[at];

@@ -303,7 +303,7 @@ Deno.test("FAQ 13.9: a valid certificate of the same authority with another FQDN
 
 Deno.test("FAQ 13.9: the hole is warned about when neither Remote-ID nor the policy closes it", () => {
   const authorities = [certificate("ca")];
-  const parsed = (text: string) => parseAssertions(text, "isakmpd.policy").assertions;
+  const parsed = (text: string) => parsePolicy(text, "isakmpd.policy").assertions;
   const open = { name: "gw.worksite", usesCertificates: true };
   const warn = (text: string | undefined, peer: object = open) =>
     identityWarnings([peer as typeof open], text === undefined ? undefined : parsed(text), authorities);
