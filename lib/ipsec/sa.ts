@@ -1,11 +1,5 @@
 /** The security association: keyed, sized and counted (RFC 2401 4.1, 4.4.3). @module */
-import {
-  authenticatorByName,
-  type AuthenticatorRow,
-  checkKey,
-  cipherByName,
-  type CipherRow,
-} from "../crypto/algorithms.ts";
+import { authenticatorByName, type AuthenticatorRow, cipherByName, type CipherRow } from "../crypto/algorithms.ts";
 import type { Aead, PacketCipher, PacketCrypto, PacketMac } from "../crypto/packet.ts";
 import { type Address, formatAddress, isUnspecified } from "../ip/address.ts";
 import { sum } from "../ip/checksum.ts";
