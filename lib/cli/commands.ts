@@ -49,6 +49,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./install.ts"),
   },
   {
+    name: "isakmpd",
+    summary: "negotiate keys with IKE (RFC 2409)",
+    load: () => import("./isakmpd.ts"),
+  },
+  {
     name: "photurisd",
     summary: "negotiate keys with Photuris (RFC 2522)",
     load: () => import("./photurisd.ts"),

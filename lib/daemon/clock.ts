@@ -1,5 +1,6 @@
 /** The time and randomness that daemons hand to the protocol cores. @module */
-import type { Bytes } from "../octets/bytes.ts";
+import { hash } from "../crypto/hash.ts";
+import { type Bytes, concat, encodeText } from "../octets/bytes.ts";
 
 /** Milliseconds that never go back, from an arbitrary start: what the cores call time. */
 export function monotonicMs(): number {
@@ -41,4 +42,19 @@ export class Alarm {
       this.run();
     }, delayMs);
   }
+}
+
+/**
+ * Octets that the same seed always gives (`isakmpd -r`): hash(seed | counter), one after the other. For regression tests;
+ * whoever knows the seed knows every key.
+ */
+export function seededRandom(seed: string): (octets: number) => Bytes {
+  let counter = 0;
+  let rest: Bytes = new Uint8Array(0);
+  return (octets) => {
+    while (rest.length < octets) rest = concat(rest, hash("sha256", encodeText(`${seed} ${counter++}`)));
+    const taken = rest.slice(0, octets);
+    rest = rest.slice(octets);
+    return taken;
+  };
 }

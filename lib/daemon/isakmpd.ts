@@ -1,0 +1,558 @@
+/**
+ * isakmpd: files, sockets, clock, engine, FIFO and signals around the IKE core (lib/ike/ike.ts).
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { formatFault } from "../config/ini.ts";
+import type { Connection } from "../ike/configuration.ts";
+import type {
+  Computation,
+  ComputationResult,
+  Effect,
+  Endpoint,
+  Environment,
+  NegotiatedFlow,
+  Outcome,
+  SaName,
+} from "../ike/events.ts";
+import { Ike } from "../ike/ike.ts";
+import { type Address, formatAddress } from "../ip/address.ts";
+import { addressId } from "../isakmp/identification.ts";
+import { PROTOCOL_ID } from "../isakmp/numbers.ts";
+import { Netlink } from "../linux/netlink.ts";
+import { findRoute } from "../linux/rtnetlink.ts";
+import { DEFAULT_MARK } from "../linux/sockets.ts";
+import type { Bytes } from "../octets/bytes.ts";
+import { formatHex } from "../octets/hex.ts";
+import { didYouMean } from "../octets/nearest.ts";
+import { Alarm, monotonicMs, randomOctets, seededRandom } from "./clock.ts";
+import { ComputePool } from "./compute_pool.ts";
+import { type CommandSource, openFifo, stdinSource } from "./fifo.ts";
+import { parseFifoCommand } from "./fifo_commands.ts";
+import { IkeTransport } from "./ike_transport.ts";
+import { Credentials } from "./isakmpd_credentials.ts";
+import { type Files, FilesError, readFiles } from "./isakmpd_files.ts";
+import { hostSelector, Kernel } from "./isakmpd_kernel.ts";
+import { authorize } from "./isakmpd_policy.ts";
+import { formatReport, formatSas } from "./isakmpd_report.ts";
+import { IsakmpdUi } from "./isakmpd_ui.ts";
+import { chooseAddresses, localAddresses } from "./local_addresses.ts";
+import type { Log } from "./log.ts";
+import { PacketLog } from "./packet_log.ts";
+import { PrivateFileError } from "./private_file.ts";
+import { WiresharkSecrets } from "./wireshark.ts";
+
+/** What the command line says. */
+export interface IsakmpdOptions {
+  readonly configurationFile: string;
+  /** "-": standard input. */
+  readonly fifo: string;
+  readonly pidFile: string;
+  /** `S` and `C get` write isakmpd.result beside it. */
+  readonly reportFile: string;
+  readonly packetLog?: string;
+  /** Directory of Wireshark's tables. */
+  readonly wireshark?: string;
+  readonly families: readonly (4 | 6)[];
+  readonly flows: boolean;
+  /** Off: nothing is installed. */
+  readonly kernel: boolean;
+  readonly policy: boolean;
+  readonly natTraversal: boolean;
+  readonly passive: boolean;
+  readonly verbose: boolean;
+  readonly ports: { readonly ike: number; readonly nat: number };
+  readonly seed?: string;
+}
+
+/** No socket could be opened, and the like: one line each. */
+export class StartError extends Error {
+  override name = "StartError";
+}
+
+/** SPIs without an engine: isakmpd's range. */
+const LEAST_SPI = 0x100;
+
+/** Runs until it is stopped. */
+export class Isakmpd {
+  readonly #ended = Promise.withResolvers<number>();
+  /** The exit status. */
+  readonly ended: Promise<number> = this.#ended.promise;
+  readonly #random: (octets: number) => Bytes;
+  readonly #pool = new ComputePool();
+  readonly #netlink = new Netlink();
+  readonly #alarm = new Alarm(() => this.#do((ike, now) => ike.onTimer(now)));
+  readonly #kernel: Kernel | undefined;
+  readonly #transport: IkeTransport;
+  readonly #ike: Ike;
+  #credentials: Credentials;
+  #packetLog: PacketLog | undefined;
+  #secrets: WiresharkSecrets | undefined;
+  #commands: CommandSource | undefined;
+  #rescan: ReturnType<typeof setInterval> | undefined;
+  /** Flows of connections that are to be protected also while they are down, by name. */
+  readonly #standing = new Map<string, NegotiatedFlow>();
+  #stopping = false;
+
+  private constructor(readonly options: IsakmpdOptions, readonly log: Log, private files: Files) {
+    this.#random = options.seed === undefined ? randomOctets : seededRandom(options.seed);
+    this.#credentials = new Credentials(files.conf.settings, this.#pool);
+    if (options.kernel) {
+      this.#kernel = new Kernel(log, {
+        acquire: (request) => this.#ask((ike, now) => ike.acquire(now, request), "cannot negotiate for a packet"),
+        expire: (sa, hard) => this.#expire(sa, hard ? "hard" : "soft"),
+        restarted: (lost) => {
+          for (const sa of lost) this.#expire(sa, "hard");
+        },
+      }, options.flows);
+    }
+    this.#transport = new IkeTransport({
+      log,
+      ports: options.ports,
+      natPort: !options.natTraversal ? undefined : options.kernel && options.ports.nat === 4500 ? "relay" : "own",
+      receive: (local, remote, octets) => this.#do((ike, now) => ike.onDatagram(now, remote, local, octets)),
+    });
+    this.#ike = new Ike(files.conf.configuration, this.#environment());
+  }
+
+  /**
+   * Reads the files, reaches the engine, opens FIFO and sockets, begins.
+   *
+   * @throws {FilesError} with every fault {PrivateFileError} {FifoError} {EngineUnreachableError} {StartError} {SystemError}
+   */
+  static async start(options: IsakmpdOptions, log: Log): Promise<Isakmpd> {
+    const files = readFiles({ ...options });
+    const daemon = new Isakmpd(options, log, files);
+    try {
+      daemon.#tellFaults(files);
+      if (options.seed !== undefined) log.warn("-r: every key of this daemon can be predicted by who knows the seed");
+      await daemon.#kernel?.start();
+      const failures = daemon.#listen();
+      if (failures.length) throw new StartError(failures.join("\n"));
+      if (options.packetLog) daemon.startCapture(options.packetLog);
+      if (options.wireshark) daemon.#secrets = new WiresharkSecrets(options.wireshark);
+      daemon.#commands = options.fifo === "-" ? stdinSource() : openFifo(options.fifo);
+      Deno.writeTextFileSync(options.pidFile, `${Deno.pid}\n`, { mode: 0o644 });
+      daemon.#begin();
+      return daemon;
+    } catch (error) {
+      daemon.#release();
+      throw error;
+    }
+  }
+
+  #environment(): Environment {
+    const { log, options } = this;
+    const capture = () => ({ messages: this.#packetLog !== undefined, secrets: this.#secrets !== undefined });
+    return {
+      random: (octets) => this.#random(octets),
+      authorize: (query) => {
+        const { policy } = this.files;
+        return policy ? authorize(policy, query) : { allowed: true, explanation: "" };
+      },
+      localAddressFor: (remote) => this.#localFor(remote),
+      wallClock: () => new Date(),
+      wantsLog: (name, level) => log.enabled(name, level),
+      get capture() {
+        return capture();
+      },
+      ports: options.ports,
+    };
+  }
+
+  #begin(): void {
+    const ui = new IsakmpdUi(this, dirname(this.options.reportFile));
+    this.#commands!.run((line) => {
+      try {
+        const command = parseFifoCommand(line);
+        if (!command) return;
+        this.log.debug("UI", 60, () => `command "${line}"`);
+        ui.execute(command);
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        this.log.warn(`command not understood: ${error.message}`);
+      }
+    });
+    Deno.addSignalListener("SIGHUP", this.#onHup);
+    Deno.addSignalListener("SIGUSR1", this.#onUsr1);
+    Deno.addSignalListener("SIGTERM", this.#onTerm);
+    Deno.addSignalListener("SIGINT", this.#onTerm);
+    const { checkIntervalSeconds } = this.files.conf.configuration;
+    this.#rescan = setInterval(() => this.#listen(), 1000 * checkIntervalSeconds);
+    this.#applyLevels();
+    this.#installStanding();
+    this.#do((ike, now) => ike.start(now, this.options.passive));
+    this.log.notice(`listening on ${this.#transport.addresses().map(formatAddress).join(", ")}`);
+  }
+
+  readonly #onHup = () => this.reload();
+  readonly #onUsr1 = () => this.writeReport();
+  readonly #onTerm = () => void this.stop();
+
+  // ---- files -----------------------------------------------------------------------------------------------------
+
+  #tellFaults({ conf, policy }: Files): void {
+    for (const fault of conf.faults) this.log.warn(formatFault(fault));
+    for (const problem of policy?.problems ?? []) {
+      this.log.warn(`${problem.name}:${problem.line}:${problem.column}: assertion left out: ${problem.message}`);
+    }
+  }
+
+  #applyLevels(): void {
+    for (const { name, level } of this.files.conf.settings.logLevels) this.log.setLevel(name, level);
+  }
+
+  /** The configuration that FIFO commands edit and report. */
+  get tree(): Files["tree"] {
+    return this.files.tree;
+  }
+
+  /** SIGHUP: the files again, the interfaces again. With a fault in the files the old ones stay. */
+  reload(): void {
+    this.log.notice("reading the configuration again");
+    try {
+      const files = readFiles({ ...this.options });
+      this.#tellFaults(files);
+      this.apply(files);
+    } catch (error) {
+      if (!(error instanceof FilesError || error instanceof PrivateFileError)) throw error;
+      for (const line of error.message.split("\n")) this.log.error(line);
+      this.log.error("the configuration in use stays");
+      return;
+    }
+    for (const failure of this.#listen()) this.log.error(failure);
+    if (this.files.conf.settings.renegotiateOnHup) this.#do((ike, now) => ike.renegotiate(now));
+  }
+
+  /** Uses another configuration from now on; SAs stay. */
+  apply(files: Files): void {
+    this.files = files;
+    this.#credentials = new Credentials(files.conf.settings, this.#pool);
+    this.#applyLevels();
+    this.#do((ike, now) => ike.reconfigure(now, files.conf.configuration));
+    this.#installStanding();
+  }
+
+  get current(): Files {
+    return this.files;
+  }
+
+  // ---- sockets ---------------------------------------------------------------------------------------------------
+
+  /** Opens and closes sockets as addresses come and go. */
+  #listen(): string[] {
+    const { listenOn } = this.files.conf.settings;
+    const { chosen, unmatched } = chooseAddresses(localAddresses(), listenOn, this.options.families);
+    for (const element of unmatched) this.log.debug("Transport", 20, `Listen-on: this host does not have ${element}`);
+    const failures = this.#transport.listen(chosen);
+    if (chosen.length === 0) failures.push(`no address to listen on: Listen-on is ${listenOn?.join(", ") ?? "absent"}`);
+    return failures;
+  }
+
+  #localFor(remote: Address): Address | undefined {
+    const ours = this.#transport.addresses().filter(({ family }) => family === remote.family);
+    const source = findRoute(this.#netlink, remote, { mark: DEFAULT_MARK })?.source;
+    const known = source && ours.find((address) => formatAddress(address) === formatAddress(source));
+    return known ?? (ours.length === 1 ? ours[0] : source);
+  }
+
+  // ---- the core --------------------------------------------------------------------------------------------------
+
+  /** Gives the core an input and performs what comes of it. */
+  #do(input: (ike: Ike, now: number) => readonly Effect[]): void {
+    if (this.#stopping) return;
+    this.#perform(input(this.#ike, monotonicMs()));
+    this.#alarm.set(this.#ike.deadline());
+  }
+
+  /** The same for inputs that may be refused; that is logged. */
+  #ask(input: (ike: Ike, now: number) => { effects: readonly Effect[]; refused?: string }, what: string): void {
+    this.#do((ike, now) => {
+      const { effects, refused } = input(ike, now);
+      if (refused) this.log.warn(`${what}: ${refused}`);
+      return effects;
+    });
+  }
+
+  #expire({ protocol, spi, destination }: SaName, hardness: "soft" | "hard"): void {
+    this.#do((ike, now) => ike.onExpire(now, hardness, protocol, spi, destination));
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+  }
+
+  #performOne(effect: Effect): void {
+    switch (effect.type) {
+      case "send":
+        return this.#transport.send(effect.local, effect.remote, effect.octets);
+      case "keepalive":
+        return this.#transport.keepalive(effect.local, effect.remote);
+      case "compute":
+        return this.#compute(effect.id, effect.task);
+      case "reserveSpi":
+        return void this.#reserveSpi(effect);
+      case "installSa":
+        this.#secrets?.esp(effect.sa);
+        return void this.#kernel?.installSa(effect.sa, this.#ike.selectorsOf(effect.sa.pair));
+      case "bundle":
+        return void this.#kernel?.bundle(effect.members);
+      case "removeSa":
+        return void this.#kernel?.removeSa(effect.sa);
+      case "installFlow":
+        return void this.#kernel?.installFlow(effect.flow);
+      case "removeFlow":
+        if (this.#standing.has(effect.flow.connection)) return;
+        return void this.#kernel?.removeFlow(effect.flow);
+      case "peerMoved":
+        return void this.#kernel?.movePeer(effect.sas, effect.remote.port);
+      case "addressing":
+        return this.log.notice(
+          `${effect.peer} gives us ${
+            Object.entries(effect.values).map(([name, values]) => `${name} ${values.join(" ")}`).join(", ")
+          }`,
+        );
+      case "outcome":
+        return this.#tellOutcome(effect.outcome);
+      case "log":
+        return this.log.debug(effect.class, effect.level, effect.text);
+      case "capture":
+        return this.#capture(effect);
+      case "secrets":
+        return this.#secrets?.ike(effect.initiatorCookie, effect.encryptionKey);
+    }
+  }
+
+  #compute(id: number, task: Computation): void {
+    const done = (result: ComputationResult) => this.#do((ike, now) => ike.onComputed(now, id, result));
+    switch (task.op) {
+      case "sign":
+        return this.#credentials.sign(task, done);
+      case "verify":
+        return this.#credentials.verify(task, done);
+      default:
+        this.#pool.run(task as { op: "sharedSecret" } & typeof task, (value, error) => {
+          done(value ? { ok: true, value } : { ok: false, error: error! });
+        });
+    }
+  }
+
+  async #reserveSpi({ id, protocol, local, remote }: Extract<Effect, { type: "reserveSpi" }>): Promise<void> {
+    const spi = this.#kernel
+      ? await this.#kernel.reserveSpi(protocol, local, remote)
+      : LEAST_SPI + new DataView(this.#random(4).buffer).getUint32(0) % (2 ** 32 - LEAST_SPI);
+    this.#do((ike, now) => ike.onSpi(now, id, spi ?? { error: "the IPsec engine gave no SPI" }));
+  }
+
+  #tellOutcome({ result, text }: Outcome): void {
+    const verbose = this.options.verbose || this.files.conf.settings.logVerbose;
+    if (result === "failed") this.log.warn(text);
+    else if (verbose) this.log.notice(text);
+    else this.log.debug("Exchange", 10, text);
+  }
+
+  #capture({ local, remote, sent, octets }: { local: Endpoint; remote: Endpoint; sent: boolean; octets: Bytes }): void {
+    try {
+      this.#packetLog?.write(sent ? local : remote, sent ? remote : local, octets);
+    } catch (error) {
+      this.log.error(`the packet log ends: ${(error as Error).message}`);
+      this.stopCapture();
+    }
+  }
+
+  // ---- flows -----------------------------------------------------------------------------------------------------
+
+  /** What is configured to be protected is protected, or nothing, from the start (and asks for SAs when used). */
+  #installStanding(): void {
+    const { configuration } = this.files.conf;
+    const wanted = new Map<string, NegotiatedFlow>();
+    for (const connection of configuration.connections) {
+      const flow = connection.active && this.#standingFlow(connection);
+      if (flow) wanted.set(connection.name, flow);
+    }
+    for (const [name, flow] of this.#standing) {
+      if (wanted.has(name)) continue;
+      this.#standing.delete(name);
+      if (!this.#ike.isUp(name)) this.#kernel?.removeFlow(flow);
+    }
+    for (const [name, flow] of wanted) {
+      this.#standing.set(name, flow);
+      this.#kernel?.installFlow(flow);
+    }
+  }
+
+  #standingFlow(connection: Connection): NegotiatedFlow | undefined {
+    const peer = this.files.conf.configuration.peers.find(({ name }) => name === connection.peer);
+    if (!peer?.address) return undefined;
+    const localAddress = peer.localAddress ?? this.#localFor(peer.address);
+    if (!localAddress) return undefined;
+    const { protocols } = connection.suites[0];
+    return {
+      connection: connection.name,
+      local: connection.localId ?? hostSelector(localAddress),
+      remote: connection.remoteId ?? hostSelector(peer.address),
+      localAddress,
+      peer: peer.address,
+      protocol: protocols.some(({ protocol }) => protocol === PROTOCOL_ID.IPSEC_AH) ? "ah" : "esp",
+      tunnel: true,
+      localIdentity: peer.localId ?? addressId(localAddress),
+      remoteIdentity: peer.remoteId ?? addressId(peer.address),
+    };
+  }
+
+  // ---- what the FIFO and signals ask for -------------------------------------------------------------------------
+
+  connect(name: string): void {
+    const { configuration, faults } = this.files.conf;
+    if (!configuration.connections.some((connection) => connection.name === name)) {
+      const names = configuration.connections.map((connection) => connection.name);
+      this.log.error(`cannot bring up "${name}": there is no such connection${didYouMean(name, names)}`);
+      for (const fault of faults.filter(({ severity }) => severity === "error")) this.log.error(formatFault(fault));
+      return;
+    }
+    this.#ask((ike, now) => ike.connect(now, name), `cannot bring up "${name}"`);
+  }
+
+  teardown(phase: 1 | 2, name: string): void {
+    const what = `cannot tear down "${name}"`;
+    this.#ask((ike, now) => phase === 1 ? ike.teardownPhase1(now, name) : ike.teardown(now, name), what);
+  }
+
+  teardownAll(): void {
+    this.#do((ike, now) => ike.teardownPairs(now));
+  }
+
+  deleteSa(cookies: Bytes, messageId: number | undefined): void {
+    this.#ask((ike, now) => {
+      const { effects, found } = ike.deleteSa(now, cookies, messageId);
+      return { effects, refused: found ? undefined : "there is none" };
+    }, `cannot delete SA ${formatHex(cookies)}`);
+  }
+
+  setActive(active: boolean): void {
+    this.#do((ike, now) => ike.setPassive(now, !active));
+  }
+
+  /** @throws when the file cannot be written */
+  startCapture(path: string): void {
+    this.#packetLog?.[Symbol.dispose]();
+    this.#packetLog = undefined;
+    this.#packetLog = new PacketLog(path);
+  }
+
+  stopCapture(): void {
+    this.#packetLog?.[Symbol.dispose]();
+    this.#packetLog = undefined;
+  }
+
+  /** All SAs in isakmpd's format. */
+  sas(): string {
+    return formatSas(this.#ike.phase1Status(), this.#ike.pairStatus(), monotonicMs());
+  }
+
+  /** The whole state. */
+  report(): string {
+    const now = monotonicMs();
+    const pairs = this.#ike.pairStatus();
+    const { natPortOpen } = this.#transport;
+    const deadline = this.#ike.deadline();
+    return formatReport({
+      phase1: this.#ike.phase1Status(),
+      pairs,
+      exchanges: this.#ike.exchangeStatus(),
+      transports: [
+        ...this.#transport.addresses().map((address) => `udp ${formatAddress(address)} port ${this.options.ports.ike}`),
+        `NAT port ${this.options.ports.nat}: ${natPortOpen ? "open" : "closed"}`,
+        `engine: ${this.#kernel ? this.#kernel.connected ? "connected" : "gone" : "not used"}`,
+      ],
+      counters: this.#ike.counters,
+      connections: this.files.conf.configuration.connections.map(({ name, active, passive }) => ({
+        name,
+        state: `${this.#ike.isUp(name) ? "up" : "down"}, ${active ? "kept up" : passive ? "passive" : "on demand"}`,
+      })),
+      timerInMs: deadline === undefined ? undefined : deadline - now,
+      configuration: this.configurationText(),
+      now,
+    });
+  }
+
+  /** The values in use, without secrets. */
+  configurationText(): string {
+    const lines = Array.from(this.tree.values()).flatMap((section) => [
+      `[${section.name}]`,
+      ...Array.from(
+        section.values.values(),
+        ({ tag, text }) =>
+          `${tag}=${
+            /^(authentication|xauth-password)$/i.test(tag) || /^xauth-users$/i.test(section.name) ? "[secret]" : text
+          }`,
+      ),
+    ]);
+    return lines.join("\n");
+  }
+
+  writeReport(): void {
+    this.#writeFile(this.options.reportFile, this.report());
+  }
+
+  /** Writes a file of ours, mode 0600, replacing what is there. */
+  writeResult(text: string): void {
+    this.#writeFile(join(dirname(this.options.reportFile), "isakmpd.result"), text);
+  }
+
+  #writeFile(path: string, text: string): void {
+    try {
+      // A new file in place of the old one: a link that somebody left there is not followed.
+      const fresh = `${path}.${Deno.pid}`;
+      Deno.writeTextFileSync(fresh, text, { mode: 0o600, createNew: true });
+      Deno.renameSync(fresh, path);
+    } catch (error) {
+      this.log.error(`cannot write ${path}: ${(error as Error).message}`);
+    }
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------
+
+  /** Sends DELETE for all SAs, removes them and what was installed for them, ends. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.log.notice("ending");
+    const { deleteSas } = this.files.conf.settings;
+    if (deleteSas && !this.options.passive) {
+      this.#do((ike, now) => ike.shutdown(now));
+      for (const flow of this.#kernel?.flows() ?? []) this.#kernel!.removeFlow(flow);
+    }
+    this.#stopping = true;
+    await this.#kernel?.close();
+    this.#release();
+    this.#ended.resolve(0);
+  }
+
+  #release(): void {
+    this.#stopping = true;
+    this.#alarm.set(undefined);
+    if (this.#rescan !== undefined) clearInterval(this.#rescan);
+    for (
+      const [signal, listener] of [["SIGHUP", this.#onHup], ["SIGUSR1", this.#onUsr1], ["SIGTERM", this.#onTerm], [
+        "SIGINT",
+        this.#onTerm,
+      ]] as const
+    ) {
+      Deno.removeSignalListener(signal, listener);
+    }
+    this.#commands?.close();
+    this.#transport[Symbol.dispose]();
+    this.#kernel?.[Symbol.dispose]();
+    this.#pool[Symbol.dispose]();
+    this.#netlink[Symbol.dispose]();
+    this.stopCapture();
+    try {
+      if (Deno.readTextFileSync(this.options.pidFile).trim() === String(Deno.pid)) {
+        Deno.removeSync(this.options.pidFile);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) this.log.error((error as Error).message);
+    }
+  }
+}
