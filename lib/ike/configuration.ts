@@ -136,6 +136,8 @@ export interface Connection {
   readonly passive: boolean;
   /** A responder without `remoteId` takes what the initiator's ID is (road warrior); with it the ID may lie within. */
   readonly anyRemote?: boolean;
+  /** Made by the core for an ACQUIRE or by the policy's leave, not configured. */
+  readonly dynamic?: true;
   readonly origin: Origin;
   readonly origins: Readonly<Partial<Record<ConnectionField, Origin>>>;
 }

@@ -5,9 +5,9 @@
  * @module
  */
 import { equalAddress, formatAddress, unspecified } from "../ip/address.ts";
-import { sameIdentity, withinSelector } from "../isakmp/identification.ts";
+import { describeSelector, equalSelector, sameIdentity, withinSelector } from "../isakmp/identification.ts";
 import type { Connection, Peer } from "./configuration.ts";
-import type { AcquireRequest, Endpoint } from "./events.ts";
+import type { AcquireRequest, Endpoint, Fault } from "./events.ts";
 import { beginProtected } from "./exchange.ts";
 import { log } from "./log.ts";
 import { bidFarewell, leaveUnconfirmed, pairsOfKey, protocolName, removePair, sendDeletes } from "./pairs.ts";
@@ -18,7 +18,23 @@ import { TIMES } from "./timers.ts";
 /** Quick Modes begun at once under one phase 1 SA: charon forgets more than three. */
 const MOST_QUICK_MODES = 3;
 
-const wantKey = (connection: Connection, remote: Endpoint) => `${connection.name} ${formatAddress(remote.address)}`;
+type Selectors = Pick<Want, "localSelector" | "remoteSelector">;
+
+function wantKey({ name }: Connection, remote: Endpoint, { localSelector, remoteSelector }: Selectors = {}): string {
+  const words = [localSelector, remoteSelector].map((selector) => selector ? describeSelector(selector) : "-");
+  return [name, formatAddress(remote.address), ...words].join(" ");
+}
+
+/** What of a pair's selectors does not follow from its connection: road warriors' addresses, narrower answers. */
+function ownSelectors({ localId, remoteId, anyRemote }: Connection, pair: SaPair): Selectors {
+  const isHostToHost = !localId && !remoteId && !anyRemote;
+  return {
+    localSelector: localId && !equalSelector(localId, pair.localSelector) ? pair.localSelector : undefined,
+    remoteSelector: isHostToHost || (remoteId && equalSelector(remoteId, pair.remoteSelector))
+      ? undefined
+      : pair.remoteSelector,
+  };
+}
 
 /** Whether packets of a connection can be sent. */
 export const isUp = (core: Core, name: string): boolean =>
@@ -158,58 +174,65 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
 }
 
 /** A Quick Mode has failed: what it held is released. */
-export function exchangeEnded(core: Core, exchange: Exchange): void {
+export function exchangeEnded(core: Core, exchange: Exchange, fault: Fault): void {
   const { quick, sa } = exchange;
   if (!quick) return;
   if (quick.pair && core.pairs.has(quick.pair.id)) leaveUnconfirmed(core, quick.pair);
-  else releaseSpis(core, exchange);
-  if (quick.want) {
-    quick.want.exchange = undefined;
-    abandon(core, quick.want);
+  else for (const protocol of [...quick.spis.keys()]) releaseSpi(core, exchange, protocol);
+  const wanted = quick.want;
+  if (wanted) {
+    wanted.exchange = undefined;
+    // Not a word under this phase 1 SA: the peer has probably lost it, so it is made again.
+    const isDeaf = fault.code === "TIMEOUT" && sa.state === "established" && sa.dpd!.heardAt < exchange.startedAt;
+    if (isDeaf) {
+      endPhase1(core, sa, "deaf");
+      pursue(core, wanted);
+    } else abandon(core, wanted);
   }
   if (sa.state === "established") pump(core, sa);
 }
 
-function releaseSpis(core: Core, { quick, sa }: Exchange): void {
-  for (const [protocol, spi] of quick!.spis) {
-    core.effects.push({
-      type: "removeSa",
-      sa: {
-        direction: "in",
-        protocol: protocolName(protocol),
-        spi,
-        source: sa.remote.address,
-        destination: sa.local.address,
-      },
-    });
-  }
+/** Gives back a reserved SPI. */
+export function releaseSpi(core: Core, { quick, sa }: Exchange, protocol: number): void {
+  core.effects.push({
+    type: "removeSa",
+    sa: {
+      direction: "in",
+      protocol: protocolName(protocol),
+      spi: quick!.spis.get(protocol)!,
+      source: sa.remote.address,
+      destination: sa.local.address,
+    },
+  });
+  quick!.spis.delete(protocol);
 }
 
 /** A pair can be used: whoever wanted it is served, whichever side began. */
 export function pairEstablished(core: Core, exchange: Exchange, pair: SaPair): void {
   const own = exchange.quick!.want;
   if (own && core.wants.get(own.key) === own) core.wants.delete(own.key);
-  const key = wantKey(pair.connection, pair.remote);
+  const key = wantKey(pair.connection, pair.remote, ownSelectors(pair.connection, pair));
   const other = core.wants.get(key);
   if (other && !other.exchange) core.wants.delete(key);
   pump(core, exchange.sa);
 }
 
-/** Renegotiates a pair that is about to expire. */
+/** Renegotiates a pair that is about to expire, unless its connection is configured no more. */
 export function rekeyPair(core: Core, pair: SaPair): void {
   const configured = core.configuration.connections.find(({ name }) => name === pair.connection.name);
+  if (!configured && !pair.connection.dynamic) return;
   const connection = configured ?? pair.connection;
   const peer = peerNamed(core, connection.peer) ?? pair.peer;
   if (!phase1For(core, pair) && !peer.address && peer.xauth) return;
+  const selectors = ownSelectors(connection, pair);
   want(core, {
-    key: wantKey(connection, pair.remote),
+    key: wantKey(connection, pair.remote, selectors),
     connection,
     peer,
     remote: pair.remote,
     local: pair.local,
     remoteId: pair.remoteId,
-    localSelector: pair.localSelector,
-    remoteSelector: pair.remoteSelector,
+    ...selectors,
     replaces: pair,
   });
 }
@@ -261,24 +284,27 @@ export function acquire(core: Core, request: AcquireRequest): string | undefined
   const remote = { address: request.peer, port: peer.port };
   const suites = connection?.suites ?? defaultSuites;
   if (suites.length === 0) return `no suites for ${where}: no connection fits, and there is no Default-phase-2-suites`;
+  const host = isHostToHost(request);
   const dynamic: Connection = connection ?? {
-    name: `acquire-${where}`,
+    name: host ? `acquire-${where}` : `acquire-${describeSelector(request.local)}-${describeSelector(request.remote)}`,
     peer: peer.name,
     suites,
+    localId: host ? undefined : request.local,
+    remoteId: host ? undefined : request.remote,
     active: false,
     passive: false,
+    dynamic: true,
     origin: peer.origin,
     origins: {},
   };
-  const host = isHostToHost(request);
+  const selectors = connection && !host ? { localSelector: request.local, remoteSelector: request.remote } : {};
   want(core, {
-    key: `${wantKey(dynamic, remote)}`,
+    key: wantKey(dynamic, remote, selectors),
     connection: dynamic,
     peer,
     remote,
     local: request.localAddress && { address: request.localAddress, port: core.ports.ike },
-    localSelector: host ? undefined : request.local,
-    remoteSelector: host ? undefined : request.remote,
+    ...selectors,
   });
   return undefined;
 }

@@ -109,6 +109,8 @@ export interface Environment {
   certificateAuthorities?(peer: string): readonly Certificate[];
   /** Our address towards a peer, where the configuration does not give one (what routing would choose). */
   localAddressFor?(remote: Address): Address | undefined;
+  /** Whether the kernel has SAs with a peer that we did not make (an earlier run of the daemon did): no INITIAL-CONTACT then. */
+  hasOtherSas?(remote: Address): boolean;
   /** Wall-clock time at `now`, for GMTTimeOfDay and LocalTimeOfDay in policy queries. */
   wallClock?(now: number): Date;
   /** Whether lines of this class and level are wanted; absent: none above level 0. */

@@ -9,11 +9,11 @@ import { exchangeIv } from "./keys.ts";
 import { EXCHANGE } from "../isakmp/numbers.ts";
 import { IsakmpError } from "../isakmp/error.ts";
 import { equal } from "../octets/bytes.ts";
-import type { ComputationResult, Endpoint, Fault } from "./events.ts";
+import type { Endpoint, Fault } from "./events.ts";
 import { NegotiationError } from "./fault.ts";
 import { count, drop, log } from "./log.ts";
 import { reportFailure } from "./outcome.ts";
-import { PROTECTED, type Row, rowOf, type State, STATES } from "./rows.ts";
+import { PROTECTED, type Row, rowOf, STATES } from "./rows.ts";
 import { resend, sendRow } from "./send.ts";
 import type { Context, Core, Exchange, Incoming, Phase1Sa, Role, Wait } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -78,8 +78,15 @@ export function register(exchange: Exchange): void {
 /** Runs the first row of an initiator. */
 export function begin(core: Core, exchange: Exchange): void {
   const row = rowOf(exchange.name, exchange.role, "START")!;
-  core.timers.set(exchange, "giveUp", core.now + 1000 * core.configuration.exchangeMaxTimeSeconds);
+  armGiveUp(core, exchange);
   run(core, exchange, row);
+}
+
+/** When an exchange is given up: what a stranger has begun and not proven goes soon. */
+export function armGiveUp(core: Core, exchange: Exchange): void {
+  const isStranger = exchange.role === "responder" && exchange.messageId === 0;
+  const most = 1000 * core.configuration.exchangeMaxTimeSeconds;
+  core.timers.set(exchange, "giveUp", exchange.startedAt + (isStranger ? Math.min(TIMES.halfOpenMs, most) : most));
 }
 
 /** Runs a row with the message that it received. */
@@ -100,8 +107,7 @@ function* follow(context: Context): Generator<Wait, void, any> {
     exchange.problem = undefined;
     exchange.notified = false;
     core.timers.clear(exchange, "retransmit");
-    const latest = exchange.startedAt + 1000 * core.configuration.exchangeMaxTimeSeconds;
-    core.timers.set(exchange, "giveUp", latest);
+    armGiveUp(core, exchange);
   }
   if (row.sends) sendRow(context);
   exchange.state = row.to;
@@ -109,8 +115,14 @@ function* follow(context: Context): Generator<Wait, void, any> {
   if (row.to === "DONE" && sa.exchanges.get(exchange.messageId) === exchange) finish(core, exchange);
 }
 
+/** What was waited for: the value of a computation, an SPI, or why there is none. */
+export type WaitResult = { readonly ok: true; readonly value: unknown } | {
+  readonly ok: false;
+  readonly error: string;
+};
+
 /** Runs steps until they end or wait. `give` is what they waited for. */
-function drive(core: Core, exchange: Exchange, steps: Generator<Wait, void, any>, give?: ComputationResult): void {
+function drive(core: Core, exchange: Exchange, steps: Generator<Wait, void, any>, give?: WaitResult): void {
   exchange.running = steps;
   try {
     const { done, value } = give === undefined
@@ -152,7 +164,7 @@ function wait(core: Core, exchange: Exchange, wait: Wait): void {
 }
 
 /** Goes on with the exchange that waited for `id`; a result that nobody waits for any more is ignored. */
-export function resume(core: Core, id: number, result: ComputationResult): void {
+export function resume(core: Core, id: number, result: WaitResult): void {
   const waiting = core.waits.get(id);
   core.waits.delete(id);
   if (!waiting) return;
@@ -227,7 +239,7 @@ export function fail(core: Core, exchange: Exchange, fault: Fault): void {
   exchange.finished = true;
   reportFailure(core, exchange, fault);
   forget(core, exchange);
-  exchangeEnded(core, exchange);
+  exchangeEnded(core, exchange, fault);
   if (exchange.messageId === 0) endPhase1(core, exchange.sa, "failed");
 }
 
@@ -295,9 +307,6 @@ export function ivOf(exchange: Exchange) {
   const { hash, cipher } = sa.terms!;
   return exchangeIv(hash, sa.lastBlock!, exchange.messageId, cipher.ivOctets);
 }
-
-/** States in the order in which they are passed, for reports. */
-export const stateStory = (state: State): string => STATES[state];
 
 /** The number of an exchange's type. */
 export const exchangeNumber = (name: Row["exchange"]): number => EXCHANGE[name];

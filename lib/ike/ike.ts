@@ -140,9 +140,7 @@ export class Ike {
 
   /** The SPI of a `reserveSpi` effect, or why there is none. */
   onSpi(now: number, id: number, spi: number | { readonly error: string }): Effect[] {
-    const result: ComputationResult = typeof spi === "number"
-      ? { ok: true, value: spi as unknown as Bytes }
-      : { ok: false, error: spi.error };
+    const result = typeof spi === "number" ? { ok: true, value: spi } as const : { ok: false, ...spi } as const;
     return this.#run(now, (core) => resume(core, id, result));
   }
 

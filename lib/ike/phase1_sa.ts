@@ -8,7 +8,7 @@ import { DELETE_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import type { Peer } from "./configuration.ts";
 import type { Endpoint } from "./events.ts";
-import { begin, createExchange, fail, forget, run } from "./exchange.ts";
+import { armGiveUp, begin, createExchange, fail, forget, run } from "./exchange.ts";
 import { phase1Established, phase1Lost, wantsOf } from "./connections.ts";
 import { beginExtensions } from "./extension_steps.ts";
 import { NegotiationError } from "./fault.ts";
@@ -20,7 +20,7 @@ import { removePair } from "./pairs.ts";
 import { cookieKey, openingKey } from "./receive.ts";
 import { type Row, rowOf } from "./rows.ts";
 import type { Core, Phase1Sa, Role } from "./state.ts";
-import { SOFT_FRACTION, TIMES } from "./timers.ts";
+import { SOFT_FRACTION } from "./timers.ts";
 
 const COOKIE_OCTETS = 8;
 /** States kept for peers that have not proven anything, over all and for one address; the oldest makes room. */
@@ -133,10 +133,8 @@ export function answerFirstMessage(
   core.halfOpen.add(sa);
   const source = formatAddress(from.address);
   core.halfOpenBySource.set(source, (core.halfOpenBySource.get(source) ?? 0) + 1);
+  armGiveUp(core, exchange);
   run(core, exchange, row, { header, from, to, datagram: message, payloads, rest: new Uint8Array(0) });
-  if (!exchange.finished && exchange.state !== "START") {
-    core.timers.set(exchange, "giveUp", core.now + TIMES.halfOpenMs);
-  }
 }
 
 /** Bounds what strangers make us remember. */
@@ -174,7 +172,8 @@ export function siblings(core: Core, sa: Phase1Sa): Phase1Sa[] {
 export function knowsOther(core: Core, sa: Phase1Sa): boolean {
   const address = formatAddress(sa.remote.address);
   const same = ({ peer }: { peer: Peer }) => peer.name === sa.peer.name;
-  return [...core.establishedByAddress.get(address)].some(same) || [...core.pairsByAddress.get(address)].some(same);
+  return core.environment.hasOtherSas?.(sa.remote.address) ||
+    [...core.establishedByAddress.get(address)].some(same) || [...core.pairsByAddress.get(address)].some(same);
 }
 
 /** The peer has proven who it is. */
@@ -249,6 +248,7 @@ export type EndReason =
   | "expired"
   | "deleted by the peer"
   | "dead"
+  | "deaf"
   | "initial contact"
   | "closed";
 

@@ -159,6 +159,34 @@ function protocol(prefix: "ah" | "esp" | "comp", facts: ProtocolFacts | undefine
   return attributes;
 }
 
+/** Every attribute that isakmpd.policy(5) has. */
+export const POLICY_ATTRIBUTES: readonly string[] = [
+  "app_domain",
+  "doi",
+  "initiator",
+  "phase_1",
+  "phase1_group_desc",
+  "pfs",
+  ...["ah", "esp", "comp"].flatMap((prefix) =>
+    ["present", "life_seconds", "life_kbytes", "encapsulation", "ecn", "group_desc"].map((name) => `${prefix}_${name}`)
+  ),
+  "ah_hash_alg",
+  "esp_enc_alg",
+  "comp_alg",
+  ...["ah", "esp"].flatMap((prefix) => ["auth_alg", "key_length", "key_rounds"].map((name) => `${prefix}_${name}`)),
+  "comp_dict_size",
+  "comp_private_alg",
+  ...["remote_filter", "local_filter", "remote_id"].flatMap((prefix) =>
+    ["", "_type", "_addr_upper", "_addr_lower", "_port", "_proto"].map((suffix) => prefix + suffix)
+  ),
+  "remote_negotiation_address",
+  "local_negotiation_address",
+  "remote_ike_address",
+  "local_ike_address",
+  "GMTTimeOfDay",
+  "LocalTimeOfDay",
+];
+
 const digits = (...parts: number[]): string => parts.map((part) => String(part).padStart(2, "0")).join("");
 
 /**

@@ -15,7 +15,7 @@ import { decodeSa, encodeSa, type Proposal } from "../isakmp/proposals.ts";
 import { type Bytes, equal } from "../octets/bytes.ts";
 import { Reader } from "../octets/reader.ts";
 import type { Connection, Suite } from "./configuration.ts";
-import { pairEstablished } from "./connections.ts";
+import { pairEstablished, releaseSpi } from "./connections.ts";
 import type { NegotiatedSa } from "./events.ts";
 import { NegotiationError } from "./fault.ts";
 import { KEYMAT } from "./keys.ts";
@@ -117,6 +117,7 @@ export function findConnection(context: Context): void {
       suites: quick.suites,
       active: false,
       passive: true,
+      dynamic: true,
       origin: sa.peer.origin,
       origins: {},
     };
@@ -418,7 +419,11 @@ function makePair(core: Context["core"], sa: Phase1Sa, exchange: Context["exchan
 
 /** Responder: before message 2, so that the initiator may send as soon as it has it. Initiator: before message 3. */
 export function installInbound({ core, exchange }: Context): void {
-  const pair = exchange.quick!.pair!;
+  const quick = exchange.quick!;
+  const pair = quick.pair!;
+  for (const protocol of quick.spis.keys()) {
+    if (!pair.protocols.some((used) => used.protocol === protocol)) releaseSpi(core, exchange, protocol);
+  }
   addPair(core, pair);
   installInboundSas(core, pair);
 }

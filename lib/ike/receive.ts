@@ -13,6 +13,7 @@ import {
   decodeHeader,
   decodePayloads,
   type Header,
+  HEADER_OCTETS,
   isEncrypted,
   type Payload,
   type Received,
@@ -22,7 +23,7 @@ import { HASH_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, equal, equalConstantTime } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
 import type { Endpoint } from "./events.ts";
-import { createExchange, isCopy, ivOf, register, run, suspect } from "./exchange.ts";
+import { armGiveUp, createExchange, isCopy, ivOf, register, run, suspect } from "./exchange.ts";
 import { capture, drop, endpointText, log } from "./log.ts";
 import { hint } from "./informational_steps.ts";
 import { answerFirstMessage } from "./phase1_sa.ts";
@@ -54,7 +55,7 @@ export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes,
   }
   const { header, body } = received;
   // What lies behind the message belongs to no message, but a copy must still be known as one.
-  const message = octets.length === body.length + 28 ? octets : octets.slice(0, body.length + 28);
+  const message = octets.slice(0, HEADER_OCTETS + body.length);
   if (equal(header.initiatorCookie, header.responderCookie)) {
     drop(core, "reflected", from);
     return;
@@ -259,7 +260,7 @@ function receiveFor(
     }
     if (exchange.state === "START") {
       register(exchange);
-      core.timers.set(exchange, "giveUp", core.now + 1000 * core.configuration.exchangeMaxTimeSeconds);
+      armGiveUp(core, exchange);
     }
     heard(core, exchange.sa, from, to);
   }
