@@ -2,7 +2,7 @@
 import { FilesError } from "../daemon/isakmpd_files.ts";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { FifoError } from "../daemon/fifo.ts";
-import { Isakmpd, type IsakmpdOptions } from "../daemon/isakmpd.ts";
+import { Isakmpd, type IsakmpdOptions, StartError } from "../daemon/isakmpd.ts";
 import { LEVEL_LIMIT, Log, parseDebugOption, stderrSink, syslogSink } from "../daemon/log.ts";
 import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";
@@ -125,7 +125,7 @@ function parse(args: readonly string[]): Mutable {
 
 /** Errors that are the user's to read; every line gets the program's name. */
 function failure(error: unknown): CommandError {
-  const known = [FilesError, PrivateFileError, FifoError, EngineUnreachableError, SystemError];
+  const known = [FilesError, StartError, PrivateFileError, FifoError, EngineUnreachableError, SystemError];
   if (!known.some((kind) => error instanceof kind)) throw error;
   return new CommandError((error as Error).message.replaceAll("\n", "\nisakmpd: "));
 }

@@ -152,6 +152,7 @@ export class Isakmpd {
         return policy ? authorize(policy, query) : { allowed: true, explanation: "" };
       },
       localAddressFor: (remote) => this.#localFor(remote),
+      hasOtherSas: (remote) => this.#kernel?.hadSasWith(remote) ?? false,
       wallClock: () => new Date(),
       wantsLog: (name, level) => log.enabled(name, level),
       get capture() {

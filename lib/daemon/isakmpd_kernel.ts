@@ -136,6 +136,8 @@ export class Kernel implements Disposable {
   #retry: ReturnType<typeof setTimeout> | undefined;
   readonly #sas = new Map<string, SaName>();
   readonly #flows = new Map<string, { flow: NegotiatedFlow; type: FlowType }>();
+  /** Both ends of the SAs that were there at the start: an earlier daemon's, or made by hand. */
+  readonly #inherited = new Set<string>();
   readonly #acquires: { peer: string; seq: number; at: number }[] = [];
 
   constructor(
@@ -148,6 +150,16 @@ export class Kernel implements Disposable {
   /** Connects for the first time. @throws {EngineUnreachableError} */
   async start(): Promise<void> {
     await this.#connect();
+    await this.#client!.dump("DUMP", "UNSPEC", ({ extensions }) => {
+      for (const end of [extensions.ADDRESS_SRC, extensions.ADDRESS_DST]) {
+        if (end) this.#inherited.add(formatAddress(end.address));
+      }
+    });
+  }
+
+  /** Whether the engine had SAs with this peer before we began. */
+  hadSasWith(peer: Address): boolean {
+    return this.#inherited.has(formatAddress(peer));
   }
 
   get connected(): boolean {
@@ -185,6 +197,7 @@ export class Kernel implements Disposable {
       for (const { flow, type } of this.#flows.values()) this.#addFlow(flow, type);
       const lost = Array.from(this.#sas.values());
       this.#sas.clear();
+      this.#inherited.clear();
       this.#acquires.length = 0;
       this.events.restarted(lost);
     }, RECONNECT_MS);
