@@ -63,6 +63,16 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: "ask photurisd for keys with a host",
     load: () => import("./startkey.ts"),
   },
+  {
+    name: "keynote",
+    summary: "make keys, sign and verify KeyNote credentials, ask and explain policies",
+    load: () => import("./keynote.ts"),
+  },
+  {
+    name: "policy",
+    summary: "ask isakmpd.policy without a negotiation",
+    load: () => import("./policy.ts"),
+  },
 ];
 
 const VERSION = "0.1.0";
