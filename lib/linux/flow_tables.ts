@@ -392,24 +392,20 @@ export class FlowTables {
     this.#families = { 4: new FamilyTables(4, options), 6: new FamilyTables(6, options) };
   }
 
-  #of({ selector }: RoutedFlow): FamilyTables {
-    const { source, destination } = selector;
+  /** @returns false when there is a flow with this selector already (its peer is replaced) @throws {RangeError} */
+  add(flow: RoutedFlow): boolean {
+    const { source, destination } = flow.selector;
     if (source.address.family !== destination.address.family) {
       throw new RangeError(
         `Cannot route from ${formatPrefix(source)} to ${formatPrefix(destination)}: two IP versions`,
       );
     }
-    return this.#families[source.address.family];
-  }
-
-  /** @returns false when there is a flow with this selector already (its peer is replaced) @throws {RangeError} */
-  add(flow: RoutedFlow): boolean {
-    return this.#of(flow).add(flow);
+    return this.#families[source.address.family].add(flow);
   }
 
   /** @returns false when there is no flow with this selector */
   remove(flow: RoutedFlow): boolean {
-    return this.#of(flow).remove(flow);
+    return this.#families[flow.selector.source.address.family].remove(flow);
   }
 
   flows(): RoutedFlow[] {
