@@ -20,23 +20,15 @@ const SYMBOLS = {
   ioctl: { parameters: [FD, "u64", BUFFER], result: INT },
   // int ioctl(int fd, unsigned long request, unsigned long argument)
   ioctlValue: { name: "ioctl", parameters: [FD, "u64", "u64"], result: INT },
-  // int fcntl(int fd, int command, long argument)
-  fcntl: { parameters: [FD, INT, "i64"], result: INT },
-  // int flock(int fd, int operation)
-  flock: { parameters: [FD, INT], result: INT },
 
   // ssize_t read(int fd, void *to, size_t octets)
   read: { parameters: [FD, ADDRESS, U32], result: INT },
   // ssize_t write(int fd, const void *from, size_t octets)
   write: { parameters: [FD, ADDRESS, U32], result: INT },
-  // ssize_t readv(int fd, const struct iovec *iov, int count)
-  readv: { parameters: [FD, ADDRESS, INT], result: INT },
   // ssize_t writev(int fd, const struct iovec *iov, int count)
   writev: { parameters: [FD, ADDRESS, INT], result: INT },
   // ssize_t send(int fd, const void *from, size_t octets, int flags)
   send: { parameters: [FD, ADDRESS, U32, INT], result: INT },
-  // ssize_t recv(int fd, void *to, size_t octets, int flags)
-  recv: { parameters: [FD, ADDRESS, U32, INT], result: INT },
   // ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
   sendmsg: { parameters: [FD, ADDRESS, INT], result: INT },
   // ssize_t recvmsg(int fd, struct msghdr *message, int flags)
@@ -68,23 +60,15 @@ const SYMBOLS = {
   getsockname: { parameters: [FD, BUFFER, BUFFER], result: INT },
   // int setsockopt(int fd, int level, int name, const void *value, socklen_t octets)
   setsockopt: { parameters: [FD, INT, INT, BUFFER, U32], result: INT },
-  // int getsockopt(int fd, int level, int name, void *value, socklen_t *octets)
-  getsockopt: { parameters: [FD, INT, INT, BUFFER, BUFFER], result: INT },
 
   // int eventfd(unsigned initial, int flags)
   eventfd: { parameters: [U32, INT], result: FD },
   // int memfd_create(const char *name, unsigned flags)
   memfd_create: { parameters: [BUFFER, U32], result: FD },
-  // void *mmap(void *at, size_t octets, int protection, int flags, int fd, off_t offset)
-  mmap: { parameters: [ADDRESS, "usize", INT, INT, FD, "i64"], result: POINTER },
-  // int munmap(void *at, size_t octets)
-  munmap: { parameters: [POINTER, "usize"], result: INT },
   // int mkfifo(const char *path, mode_t mode)
   mkfifo: { parameters: [BUFFER, U32], result: INT },
   // mode_t umask(mode_t mask)
   umask: { parameters: [U32], result: U32 },
-  // pid_t getpid(void)
-  getpid: { parameters: [], result: INT },
   // int sched_setaffinity(pid_t thread, size_t octets, const cpu_set_t *cpus)
   sched_setaffinity: { parameters: [INT, "usize", BUFFER], result: INT },
   // int sched_getaffinity(pid_t thread, size_t octets, cpu_set_t *cpus)

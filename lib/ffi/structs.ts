@@ -162,7 +162,6 @@ export const OPTION = {
   SO_RCVBUFFORCE: [1, 33],
   SO_MARK: [1, 36],
   SO_RXQ_OVFL: [1, 40],
-  SO_BUSY_POLL: [1, 46],
   IP_TOS: [0, 1],
   IP_TTL: [0, 2],
   IP_HDRINCL: [0, 3],

@@ -125,12 +125,6 @@ export function writePacketInfo(arena: Arena, at: number, source: Address, inter
   return controlSpace(IN6_PKTINFO.octets);
 }
 
-/** Writes a control message whose data is one int (IP_TOS, IP_TTL, IPV6_TCLASS, IPV6_HOPLIMIT); returns its octets. */
-export function writeIntControl(arena: Arena, at: number, option: readonly [number, number], value: number): number {
-  arena.view.setInt32(writeControl(arena, at, option, 4), value, true);
-  return controlSpace(4);
-}
-
 /** The offset of the data of the first control message of this type in `octets` octets at `at`; 0 if there is none. */
 export function findControl(arena: Arena, at: number, octets: number, option: readonly [number, number]): number {
   const end = at + octets;
@@ -143,21 +137,6 @@ export function findControl(arena: Arena, at: number, octets: number, option: re
     at += (length + 7) & ~7;
   }
   return 0;
-}
-
-/** The segment size of a run that UDP_GRO put together; 0 where the datagram is a single one. */
-export function readSegmentSize(arena: Arena, control: number, controlOctets: number): number {
-  const at = findControl(arena, control, controlOctets, OPTION.UDP_GRO);
-  return at === 0 ? 0 : arena.view.getInt32(at, true);
-}
-
-/** The own address to which a datagram was sent (allocates); undefined where the socket was not asked to tell. */
-export function readPacketInfo(arena: Arena, control: number, controlOctets: number): Address | undefined {
-  const v4 = findControl(arena, control, controlOctets, OPTION.IP_PKTINFO);
-  if (v4) return address(arena.u8.subarray(v4 + IN_PKTINFO.at.destination, v4 + IN_PKTINFO.at.destination + 4));
-  const v6 = findControl(arena, control, controlOctets, OPTION.IPV6_PKTINFO);
-  if (v6) return address(arena.u8.subarray(v6, v6 + 16));
-  return undefined;
 }
 
 /** Octets of control messages to leave room for on a protocol socket of family 6, extension headers included. */

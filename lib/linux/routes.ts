@@ -93,11 +93,17 @@ export class FlowRouter implements Disposable {
       this.#tables.remove(flow);
       this.#wantLoose(flow, []);
     }
+    const refused: string[] = [];
     for (const flow of add) {
-      this.#tables.add(flow);
-      this.#wantLoose(flow, this.#linksToLoosen(flow));
+      try {
+        this.#tables.add(flow);
+        this.#wantLoose(flow, this.#linksToLoosen(flow));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        refused.push(error.message);
+      }
     }
-    return this.#apply();
+    return [...refused, ...this.#apply()];
   }
 
   replaceAll(flows: Iterable<RoutedFlow>): string[] {

@@ -230,8 +230,3 @@ function localPort(fd: number, family: 4 | 6): number {
   check(libc().getsockname(fd, name, cInt(name.length)), "read the socket's own port");
   return name[SOCKADDR_IN.at.port] << 8 | name[SOCKADDR_IN.at.port + 1];
 }
-
-/** Lets the kernel poll the device for so many microseconds before a read sleeps; returns whether it may. */
-export function setBusyPoll(socket: Socket, microseconds: number): boolean {
-  return tryOption(socket.fd, OPTION.SO_BUSY_POLL, microseconds);
-}

@@ -86,7 +86,7 @@ export function startEngine(host: Host, local: Address) {
     for (let octets; (octets = libc().read(tun.fd, arena.base + BigInt(at), PACKET_OCTETS)) > 0;) {
       outbound(arena.u8.slice(at, at + octets) as Bytes);
     }
-    for (let octets; (octets = libc().recv(receiver.fd, arena.base + BigInt(at), PACKET_OCTETS, 0)) > OUTER_OCTETS;) {
+    for (let octets; (octets = libc().read(receiver.fd, arena.base + BigInt(at), PACKET_OCTETS)) > OUTER_OCTETS;) {
       const inner = arena.u8.slice(at + OUTER_OCTETS, at + octets) as Bytes;
       libc().writeBuffer(tun.fd, inner, BigInt(inner.length));
     }

@@ -34,7 +34,7 @@ Deno.test("host to host: the peer itself is the flow's destination, with strict 
     const wire = await router.capture("eth0", "ip");
     assertEquals((await west.ping("192.168.25.9", { count: 3 })).received, 3);
     assertEquals((await east.ping("192.168.5.1")).received, 1);
-    assertEquals((await wire.packets()).every(({ ip }) => ip[9] === 4), true);
+    assertEquals((await wire.packets(6)).every(({ ip }) => ip[9] === 4), true);
     assertEquals(w.seen[0], "192.168.5.1 > 192.168.25.9");
     // What no flow is about stays out of enc0.
     w.seen.length = 0;
@@ -137,6 +137,9 @@ Deno.test("flows of one protocol leave other protocols alone", async () => {
   const [west, westlan] = [net.host("west"), net.host("westlan")];
   await using w = startEngine(west, parseAddress("208.1.1.1"));
   w.update([flow("192.168.99.0/24", "208.1.2.0/24", "208.2.2.2", 17)]);
+  assertEquals(w.update([flow("192.168.99.0/24", "fd02::/64", "208.2.2.2")]), [
+    "Cannot route from 192.168.99.0/24 to fd02::/64: two IP versions",
+  ]);
   await westlan.ping("208.1.2.10", { waitSeconds: 0.2 });
   assertEquals(w.seen, []);
   await westlan.exec(`bash -c 'echo x >/dev/udp/208.1.2.10/9'`);
