@@ -285,7 +285,8 @@ export class PfkeyClient implements Disposable {
   }
 
   #deliver(octets: Uint8Array): void {
-    const message = decodeMessage(octets);
+    const message = readMessage(octets);
+    if (!message) return;
     // A dump's rows carry our pid and the request's type; its last row has seq 0 (RFC 2367 3.1.10).
     const index = message.pid === this.pid
       ? this.#waiting.findIndex(({ type, seq, rows }) =>
@@ -313,5 +314,15 @@ export class PfkeyClient implements Disposable {
     }
     for (const { reject } of this.#waiting.splice(0)) reject(failure);
     for (const listener of [...this.#listeners]) listener(undefined);
+  }
+}
+
+/** A message; one of a later engine that has parts unknown here is passed over. */
+function readMessage(octets: Uint8Array): Message | undefined {
+  try {
+    return decodeMessage(octets);
+  } catch (error) {
+    if (error instanceof PfkeyError) return undefined;
+    throw error;
   }
 }

@@ -3,7 +3,7 @@ import { AUTHENTICATORS, type ByKeyLength, type CipherRow, ESP_CIPHERS } from ".
 import type { Bytes } from "../octets/bytes.ts";
 import type { SupportedAlgorithm } from "../pfkey/extensions.ts";
 import { flowExtensions } from "../pfkey/flow_message.ts";
-import { encodeMessage, type Message, readHeader } from "../pfkey/message.ts";
+import { decodeMessage, encodeMessage, type Message } from "../pfkey/message.ts";
 import { protocolOf, saTypeOf } from "../pfkey/nouns.ts";
 import { type MessageType, PfkeyError } from "../pfkey/numbers.ts";
 import { addFlow, deleteFlow, passAcquire, tellPolicy } from "./flow_requests.ts";
@@ -117,9 +117,7 @@ function promiscuous(state: EngineState, { client, message }: Request): void {
     state.reply(client, message);
     return;
   }
-  if (wrapped.length < 16 || readHeader(wrapped).lengthOctets !== wrapped.length) {
-    throw new PfkeyError("EINVAL", "X_PROMISC: what is to be passed on is no message");
-  }
+  decodeMessage(wrapped); // only a message may be passed on
   const to = [...state.clients].filter(([, { pid }]) => message.seq === 0 || pid === message.seq).map(([id]) => id);
   state.sendOctets(to.filter((id) => id !== client), wrapped as Bytes);
   state.reply(client, { ...message, wrapped: undefined });

@@ -111,9 +111,8 @@ export function decodeRequest(octets: Uint8Array): Message {
   const message = decodeMessage(octets);
   const { type, extensions } = message;
   if (message.errno) {
-    if (Object.keys(extensions).length || message.wrapped) {
-      throw new PfkeyError("EINVAL", `${type}: an errno together with extensions`);
-    }
+    if (type !== "ACQUIRE") throw new PfkeyError("EINVAL", `${type}: an errno in a request`);
+    if (Object.keys(extensions).length) throw new PfkeyError("EINVAL", `${type}: an errno together with extensions`);
     return message; // a key daemon's answer to an ACQUIRE: it failed
   }
   demandExtensions(type, extensions, "in");

@@ -1,0 +1,83 @@
+/** A value for every extension there is. */
+import { parseAddress } from "../../lib/ip/address.ts";
+import type { Extensions } from "../../lib/pfkey/extensions.ts";
+
+export const address = (text: string, port = 0) => ({ address: parseAddress(text), port });
+export const sa = { spi: 0x1000, replay: 32, state: 1, auth: 3, encrypt: 12, flags: 4 };
+const lifetime = { allocations: 1, bytes: 2 ** 40, addSeconds: 3, useSeconds: 4 };
+const algorithm = { id: 3, ivBits: 64, minBits: 192, maxBits: 192 };
+export const combination = {
+  auth: 3,
+  encrypt: 12,
+  flags: 1,
+  authMinBits: 160,
+  authMaxBits: 160,
+  encryptMinBits: 128,
+  encryptMaxBits: 256,
+  softAllocations: 1,
+  hardAllocations: 2,
+  softBytes: 3,
+  hardBytes: 4,
+  softAddSeconds: 5,
+  hardAddSeconds: 6,
+  softUseSeconds: 7,
+  hardUseSeconds: 8,
+};
+
+export const EVERY: Required<Extensions> = {
+  SA: sa,
+  LIFETIME_CURRENT: lifetime,
+  LIFETIME_HARD: lifetime,
+  LIFETIME_SOFT: lifetime,
+  ADDRESS_SRC: address("192.0.2.1"),
+  ADDRESS_DST: address("2001:db8::1"),
+  ADDRESS_PROXY: address("10.0.0.1"),
+  KEY_AUTH: { key: Uint8Array.from({ length: 20 }, (_, i) => i) },
+  KEY_ENCRYPT: { key: Uint8Array.from({ length: 16 }, (_, i) => 255 - i) },
+  IDENTITY_SRC: { type: 2, id: 0, text: "gw.mysite.se" },
+  IDENTITY_DST: { type: 3, id: 1000, text: "user@worksite.se" },
+  SENSITIVITY: { body: Uint8Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8) },
+  PROPOSAL: {
+    replay: 32,
+    combinations: [combination, { ...combination, encrypt: 0, encryptMinBits: 0, encryptMaxBits: 0 }],
+  },
+  SUPPORTED_AUTH: [algorithm],
+  SUPPORTED_ENCRYPT: [algorithm, { ...algorithm, id: 7 }],
+  SPIRANGE: { min: 0x100, max: 0xffffffff },
+  X_SRC_MASK: address("255.255.255.0", 0xffff),
+  X_DST_MASK: address("ffff::"),
+  X_PROTOCOL: { proto: 6, direction: 0, flags: 0 },
+  X_FLOW_TYPE: { proto: 3, direction: 2, flags: 1 },
+  X_SRC_FLOW: address("192.0.2.0", 80),
+  X_DST_FLOW: address("2001:db8::", 443),
+  X_SA2: sa,
+  X_DST2: address("192.0.2.2"),
+  X_POLICY: { seq: 77 },
+  X_LOCAL_CREDENTIALS: { type: 1, data: Uint8Array.of(0x30, 0, 0, 0, 0, 0, 0, 0) },
+  X_REMOTE_CREDENTIALS: { type: 2, data: new Uint8Array(16).fill(65) },
+  X_LOCAL_AUTH: { type: 1, data: new Uint8Array(8).fill(66) },
+  X_REMOTE_AUTH: { type: 2, data: new Uint8Array(8).fill(67) },
+  X_SUPPORTED_COMP: [algorithm],
+  X_UDPENCAP: { port: 4500 },
+  X_LIFETIME_LASTUSE: lifetime,
+  X_TAG: "a tag",
+  X_TAP: { unit: 3 },
+  X_NAT_OA_SRC: address("10.1.1.1"),
+  X_NAT_OA_DST: address("10.1.1.2"),
+  X_REPLAY_WINDOW: { packets: 4096 },
+  X_SA_USAGE: {
+    ageSeconds: 1,
+    packets: 2 ** 33,
+    drops: 3,
+    sequence: 4,
+    idleSeconds: 5,
+    encryptBits: 128,
+    authBits: 160,
+  },
+  X_TEXT: "net.inet.esp.enable=1",
+  X_FLOW_SPI: { spi: 0x1000 },
+  X_BOUND_SA: { spi: 0x1000, satype: 2 },
+  X_BOUND_DST: address("192.0.2.3"),
+  X_OUTER_SA: { spi: 0x1000, satype: 1 },
+  X_OUTER_DST: address("192.0.2.4"),
+};
