@@ -22,6 +22,9 @@ export interface Pending {
   readonly attributes?: Bytes;
 }
 
+/** Resource_Limit, which anybody on the way can repeat, stretches the interval so far and no further. */
+const MOST_BACK_OFF = 4;
+
 /** What a Cookie_Request says about the exchange before it. */
 export interface Previous {
   readonly responderCookie: Bytes;
@@ -160,7 +163,8 @@ export class Core {
   backOff(exchange: Exchange): void {
     const { retransmission } = exchange;
     if (!retransmission) return;
-    retransmission.intervalMs *= 2;
+    const most = MOST_BACK_OFF * 1000 * this.settings.times.retransmitTimeout;
+    retransmission.intervalMs = Math.min(2 * retransmission.intervalMs, most);
     retransmission.at = this.now + retransmission.intervalMs;
   }
 

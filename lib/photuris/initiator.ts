@@ -72,6 +72,7 @@ export function receiveCookieResponse(core: Core, exchange: Exchange, message: M
   exchange.counter = message.counter;
   exchange.offeredSchemes = message.offeredSchemes;
   exchange.chosen = chosen;
+  exchange.restart = undefined;
   core.index(exchange);
   core.remember(exchange);
   if (isTrusted(core, chosen.group)) return sendValue(core, exchange);
@@ -264,7 +265,9 @@ export function receiveIdentityResponse(
     }
     const { initiatorCookie, responderCookie } = exchange;
     core.send(exchange, encodeMessage({ name: "Verification_Failure", initiatorCookie, responderCookie }));
-    return core.fail(exchange, checked.text);
+    // Whoever waits is told, but a message damaged on its way must not end the exchange: the next may be sound.
+    core.outcome(exchange, false, checked.text);
+    return exchange.state;
   }
   const { request, announced } = exchange;
   const lacks = request?.options && unmet(request.options, checked.choices);
@@ -355,9 +358,11 @@ const MOST_RESTARTS = 2;
 /** No answer to the last retransmission: begins anew where the peer gave a reason to, else gives up. */
 export function exhausted(core: Core, exchange: Exchange): State {
   if (exchange.restart && exchange.restarts < MOST_RESTARTS) {
+    core.log("notice", `Beginning anew with ${formatEndpoint(exchange.peer)}: no answer to ${AWAITED[exchange.state]}`);
     core.begin(exchange.request!, exchange);
     return "ENDED";
   }
   const peer = formatEndpoint(exchange.peer);
+  if (exchange.told) return core.fail(exchange, `Gave up ${peer}: no good answer to ${AWAITED[exchange.state]}`);
   return core.fail(exchange, `No answer from ${peer} port ${exchange.peer.port} to ${AWAITED[exchange.state]}`);
 }

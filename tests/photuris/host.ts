@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Address, formatAddress, parseAddress } from "../../lib/ip/address.ts";
+import { type Address, parseAddress } from "../../lib/ip/address.ts";
 import { type Bytes, encodeText } from "../../lib/octets/bytes.ts";
 import { formatHex, parseHex } from "../../lib/octets/hex.ts";
 import { Secret } from "../../lib/octets/secret.ts";
@@ -256,16 +256,22 @@ export function pair(
   };
 }
 
-/** The keys that both hosts hold agree: what one owns, the other uses. */
+/**
+ * The keys that both hosts hold agree: what one owns, the other uses. An SPI whose owner never had it comes from an
+ * Identity_Request to which every answer was lost, which its sender has then given up.
+ */
 export function assertAgreement(west: Host, east: Host): void {
   for (const [owner, user] of [[west, east], [east, west]]) {
     const owned = new Map(owner.of("owner").map((sa) => [sa.spi, keysOf(sa)]));
+    const lost = user.of("user").filter(({ spi }) => !owned.has(spi));
+    const given = owner.log.filter((line) => /to Identity_Request$/.test(line)).length;
+    if (lost.length > given) {
+      const words = `${user.name} uses ${lost.length} SPIs that ${owner.name} never had`;
+      throw new Error([words, ...owner.log, `${user.name}:`, ...user.log].join("\n"));
+    }
     for (const sa of user.of("user")) {
-      if (owned.get(sa.spi) !== keysOf(sa)) {
-        throw new Error(`${user.name} uses ${keysOf(sa)}; ${owner.name} has ${owned.get(sa.spi)}`);
-      }
+      const keys = owned.get(sa.spi);
+      if (keys && keys !== keysOf(sa)) throw new Error(`${user.name} uses ${keysOf(sa)}; ${owner.name} has ${keys}`);
     }
   }
 }
-
-export { formatAddress };
