@@ -169,9 +169,14 @@ export function tellSa(state: EngineState, { client, message, nowMs }: Request):
   state.sendTo(client, { ...message, extensions: state.stateExtensions(record, true, nowMs) });
 }
 
+function demandMature(...records: SaRecord[]): void {
+  if (records.some(({ state }) => state === "larval")) throw new PfkeyError("ESRCH", "A reserved SPI is no SA");
+}
+
 export function groupSas(state: EngineState, { message }: Request): void {
   const inner = state.demandSa(identityOf(message));
   const outer = state.demandSa(secondIdentityOf(message));
+  demandMature(inner, outer);
   if (bundleOf(outer).slice(bundleOf(outer).indexOf(outer)).includes(inner)) {
     throw new PfkeyError("ESRCH", "The bundle would bite its own tail");
   }
