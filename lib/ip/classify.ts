@@ -1,6 +1,6 @@
 /** The 5-tuple of a packet, for policies and caches. @module */
 import { IP_PROTOCOL, IPV4, IPV6 } from "./headers.ts";
-import { TUPLE } from "./tuple.ts";
+import { FRAGMENT, TUPLE } from "./tuple.ts";
 import { HeaderWalk, walkHeaders } from "./walk.ts";
 
 /** Protocols whose header starts with source and destination port. */
@@ -24,10 +24,11 @@ export function fillTuple(view: DataView, at: number, walk: HeaderWalk, tuple: I
     }
   }
   tuple[TUPLE.PROTOCOL] = walk.protocol;
-  tuple[TUPLE.FRAGMENT] = walk.fragment ? 1 : 0;
-  const ports = HAS_PORTS[walk.protocol] !== 0 && !walk.fragment && at + walk.octets - walk.payloadAt >= 4;
-  tuple[TUPLE.SOURCE_PORT] = ports ? view.getUint16(walk.payloadAt) : 0;
-  tuple[TUPLE.DESTINATION_PORT] = ports ? view.getUint16(walk.payloadAt + 2) : 0;
+  const hasPorts = HAS_PORTS[walk.protocol] !== 0 && walk.fragmentOffset === 0 &&
+    at + walk.octets - walk.payloadAt >= 4;
+  tuple[TUPLE.SOURCE_PORT] = hasPorts ? view.getUint16(walk.payloadAt) : 0;
+  tuple[TUPLE.DESTINATION_PORT] = hasPorts ? view.getUint16(walk.payloadAt + 2) : 0;
+  tuple[TUPLE.FRAGMENT] = !walk.fragment ? FRAGMENT.NONE : hasPorts ? FRAGMENT.FIRST : FRAGMENT.LATER;
 }
 
 /** The tuple of the packet at `at`; false (and the tuple unspecified) when it is no sound IP packet. Never throws. */

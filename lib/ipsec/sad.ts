@@ -1,7 +1,7 @@
 /** The security association database (RFC 2401 4.4.3). @module */
-import { type Address, equalAddress } from "../ip/address.ts";
+import { equalAddress } from "../ip/address.ts";
 import { TUPLE } from "../ip/tuple.ts";
-import { addressWords, sameAddressAt } from "../ip/words.ts";
+import { sameAddressAt } from "../ip/words.ts";
 import { AddressTable } from "./address_table.ts";
 import type { Sa } from "./sa.ts";
 import type { SpdEntry } from "./spd.ts";
@@ -189,11 +189,6 @@ export class Sad {
     const doomed = [...this].filter((sa) => protocol === undefined || sa.protocol === protocol);
     for (const sa of doomed) this.remove(sa);
     return doomed.length;
-  }
-
-  /** Whether there is any SA of `protocol` to `destination`. */
-  hasPeer(destination: Address, protocol: SecurityProtocol): boolean {
-    return !!this.#peers.find(destination.family, addressWords(destination), 0)?.newest(protocol);
   }
 
   /** All SAs, those with the same SPI together; otherwise in no order. */

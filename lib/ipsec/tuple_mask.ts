@@ -1,5 +1,5 @@
 /** Selectors as masks over tuples: what policies and SAs match packets with. @module */
-import { TUPLE } from "../ip/tuple.ts";
+import { FRAGMENT, TUPLE } from "../ip/tuple.ts";
 import { addressWords } from "../ip/words.ts";
 import type { Selector } from "./types.ts";
 
@@ -62,19 +62,31 @@ export function sameMasked(tuple: Int32Array, mask: Int32Array, key: Int32Array,
   return true;
 }
 
-/** One selector to be matched alone. */
+/** The selector without its ports: all that can be said of a fragment that does not hold them. */
+export function withoutPorts(selector: Ends): Ends {
+  return { ...selector, sourcePort: 0, destinationPort: 0 };
+}
+
+/** One selector to be matched alone. Of later fragments all but the ports must match. */
 export class TupleMask {
-  readonly family: 4 | 6;
-  readonly mask: Int32Array;
-  readonly key: Int32Array;
+  readonly #family: 4 | 6;
+  readonly #mask: Int32Array;
+  readonly #key: Int32Array;
+  readonly #fragmentMask: Int32Array;
+  readonly #fragmentKey: Int32Array;
 
   constructor(selector: Ends) {
-    this.family = selector.source.address.family;
-    this.mask = maskOfShape(shapeOf(selector));
-    this.key = keyOfSelector(selector, this.mask);
+    this.#family = selector.source.address.family;
+    this.#mask = maskOfShape(shapeOf(selector));
+    this.#key = keyOfSelector(selector, this.#mask);
+    this.#fragmentMask = maskOfShape(shapeOf(withoutPorts(selector)));
+    this.#fragmentKey = keyOfSelector(selector, this.#fragmentMask);
   }
 
   contains(tuple: Int32Array): boolean {
-    return tuple[TUPLE.FAMILY] === this.family && sameMasked(tuple, this.mask, this.key, this.family);
+    if (tuple[TUPLE.FAMILY] !== this.#family) return false;
+    return tuple[TUPLE.FRAGMENT] === FRAGMENT.LATER
+      ? sameMasked(tuple, this.#fragmentMask, this.#fragmentKey, this.#family)
+      : sameMasked(tuple, this.#mask, this.#key, this.#family);
   }
 }

@@ -46,18 +46,23 @@ Deno.test("TCP, UDP, SCTP, DCCP and UDP-Lite packets have ports, others have non
   });
 });
 
-Deno.test("Fragments have no ports, the first one neither", () => {
-  for (const fragment of [0x2000, 0x0001, 0x2005]) {
-    assertEquals(tupleOf(ipPacket({ ...v4, protocol: 17, payload: PORTS, fragment })), {
-      ...v4,
-      protocol: 17,
-      ports: [0, 0],
-      fragment: 1,
-    });
-  }
-  const header = parseHex("1100000100000007");
-  assertEquals(tupleOf(ipPacket({ ...v6, protocol: 44, payload: concat(header, PORTS) }))!.fragment, 1);
-  assertEquals(tupleOf(ipPacket({ ...v6, protocol: 44, payload: concat(header, PORTS) }))!.protocol, 17);
+Deno.test("The first fragment has ports, later ones and first ones too short do not; all are told apart", () => {
+  const facts = (fragment: number, payload: Uint8Array) => {
+    const { ports, fragment: kind } = tupleOf(ipPacket({ ...v4, protocol: 17, payload, fragment }))!;
+    return [...ports, kind];
+  };
+  assertEquals(facts(0x4000, PORTS), [0xc001, 443, 0]);
+  assertEquals(facts(0x2000, PORTS), [0xc001, 443, 1]);
+  assertEquals(facts(0x2000, PORTS.slice(0, 2)), [0, 0, 2]);
+  assertEquals(facts(0x0001, PORTS), [0, 0, 2]);
+  assertEquals(facts(0x2005, PORTS), [0, 0, 2]);
+  const facts6 = (header: string) => {
+    const packet = ipPacket({ ...v6, protocol: 44, payload: concat(parseHex(header), PORTS) });
+    const { protocol, ports, fragment } = tupleOf(packet)!;
+    return [protocol, ...ports, fragment];
+  };
+  assertEquals(facts6("1100000100000007"), [17, 0xc001, 443, 1]);
+  assertEquals(facts6("1100000900000007"), [17, 0, 0, 2]);
 });
 
 Deno.test("A port that does not lie in the packet is not read", () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { contains, formatPrefix, parseAddress, parsePrefix } from "../../lib/ip/address.ts";
-import { createTuple, TUPLE } from "../../lib/ip/tuple.ts";
+import { createTuple, FRAGMENT, TUPLE } from "../../lib/ip/tuple.ts";
 import { addressWords, wordsAddress } from "../../lib/ip/words.ts";
 import { ACTION, DIRECTION, Spd } from "../../lib/ipsec/spd.ts";
 import { type Flow, type FlowType, PROTOCOL, type Selector } from "../../lib/ipsec/types.ts";
@@ -121,6 +121,41 @@ Deno.test("Removing what is not there changes nothing; clearing takes what it is
   assertEquals(spd.clear((entry) => entry.action === ACTION.BYPASS), 1);
   assertEquals(spd.clear(), 1);
   assertEquals([...spd.entries()], []);
+});
+
+Deno.test("A fragment without ports goes with the flow whose own it could be, rather than in clear", () => {
+  const spd = new Spd();
+  const later = tuple("10.0.0.1", "10.1.0.1", 17);
+  later[TUPLE.FRAGMENT] = FRAGMENT.LATER;
+  const found = () => spd.lookup(DIRECTION.OUT, later)?.flow;
+  const dns = flow("10.0.0.0/24", "10.1.0.0/24", { transport: 17, destinationPort: 53 });
+  const bypassed = flow("10.0.0.0/24", "10.1.0.0/24", { transport: 17, sourcePort: 7, type: "bypass" });
+  const all = flow("10.0.0.0/24", "10.1.0.0/24", { type: "bypass" });
+  spd.add(bypassed);
+  assertEquals(found(), bypassed);
+  spd.add(dns);
+  assertEquals(found(), dns);
+  spd.add(all);
+  assertEquals(found(), dns, "the transport makes it more specific");
+  const sameWithoutPorts = flow("10.0.0.0/24", "10.1.0.0/24", { transport: 17, type: "bypass" });
+  spd.add(sameWithoutPorts);
+  assertEquals(found(), dns, "protecting wins where ports decide");
+  spd.add({ ...dns, type: "bypass" });
+  assertEquals(found(), sameWithoutPorts);
+  const narrower = flow("10.0.0.1/32", "10.1.0.0/24", { type: "deny" });
+  spd.add(dns);
+  spd.add(narrower);
+  assertEquals(found(), narrower);
+  spd.remove(narrower.selector);
+  spd.remove(dns.selector);
+  spd.remove(sameWithoutPorts.selector);
+  assertEquals(found(), bypassed);
+  spd.remove(bypassed.selector);
+  assertEquals(found(), all);
+  assertEquals(spd.lookup(DIRECTION.OUT, tuple("10.0.0.1", "10.1.0.1", 17, 7))?.flow, all);
+  later[TUPLE.PROTOCOL] = 6;
+  spd.add(dns);
+  assertEquals(found(), all);
 });
 
 /** What the rule says, over a plain list: of all flows that match, the most specific. */
