@@ -173,12 +173,12 @@ function* policyEntries(sets: readonly AssertionSet[]): Iterable<Entry> {
   for (const set of sets) yield* set.by(parsePrincipal(POLICY).canonical);
 }
 
-const quote = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}…` : text);
+const quote = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
 /** A principal or an attribute's value for people: pass-phrases and their hashes are secrets, keys are long. */
 export const describePrincipal = (text: string): string =>
-  text.includes("passphrase") ? '"passphrase…"' : quote(text.length > 60 ? `${text.slice(0, 48)}…` : text);
+  text.includes("passphrase") ? '"passphrase..."' : quote(text.length > 60 ? `${text.slice(0, 48)}...` : text);
 
-const withoutSecrets = (text: string): string => text.replace(/passphrase[^"]*/g, "passphrase…");
+const withoutSecrets = (text: string): string => text.replace(/passphrase[^"]*/g, "passphrase...");
 
 function describeDifferences(differences: Differences): string {
   switch (differences.kind) {

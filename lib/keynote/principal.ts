@@ -132,7 +132,7 @@ export function parsePrincipal(text: string): Principal {
     return { text, ...FORMATS[prefix[1].toLowerCase()](octets) };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof DecodeError)) throw error;
-    throw new PrincipalError(`principal "${prefix[0]}…": ${error.message}`);
+    throw new PrincipalError(`principal "${prefix[0]}...": ${error.message}`);
   }
 }
 

@@ -24,7 +24,7 @@ export function parsePrivateKey(value: string): KeyObject {
   try {
     if (value.includes("-----BEGIN")) return parseKey(value);
     const prefix = PREFIX.exec(value);
-    if (!prefix) throw new SyntaxError('it is neither PEM nor "private-rsa-…:" nor "private-dsa-…:"');
+    if (!prefix) throw new SyntaxError('it is neither PEM nor "private-rsa-...:" nor "private-dsa-...:"');
     const encoded = value.slice(prefix[0].length);
     const key = parseKey(prefix[2].toLowerCase() === "hex" ? parseHex(encoded) : parseBase64(encoded));
     if (key.asymmetricKeyType === prefix[1].toLowerCase()) return key;

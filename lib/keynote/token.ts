@@ -163,7 +163,7 @@ export function tokenize(text: string): Field[] {
     const name = FIELD_NAMES.find((known) => known === head?.[1].toLowerCase());
     if (!head || !name) {
       // What is in quotes may be a pass-phrase.
-      const found = text.slice(at, lineEnd).trim().replace(/".*$/, '"…').slice(0, 40);
+      const found = text.slice(at, lineEnd).trim().replace(/".*$/, '"...').slice(0, 40);
       const hint = found.startsWith("$")
         ? "; lines that start with $ come from version control, delete them"
         : isBlank(text[at])

@@ -419,5 +419,5 @@ Deno.test("pass-phrases license in three forms, and are in no explanation", () =
   const refused = ask("passphrase:another secret");
   assertEquals(refused.allowed, false);
   assertEquals(/another secret|mekmitas|227f500|bf10918/.test(refused.explanation), false);
-  assertMatch(refused.explanation, /policy:1: licenses "passphrase…"/);
+  assertMatch(refused.explanation, /policy:1: licenses "passphrase..."/);
 });

@@ -42,8 +42,8 @@ Deno.test("each malformed assertion is left out with its place and reason", () =
     [authorizer + 'Local-Constants: A="1" A="2"\n', /^policy:2:24: "A" is set twice/],
     [authorizer + 'Local-Constants: _A="1"\n', /^policy:2:18: "_A": names that begin with "_"/],
     [authorizer + "Local-Constants: A=B\n", /^policy:2:20: the value of "A" must be a quoted string/],
-    [authorizer + 'Licensees: "rsa-hex:30"\n', /^policy:2:12: principal "rsa-hex:…": RSA key/],
-    [authorizer + 'Licensees: "x509-base64:?"\n', /^policy:2:12: principal "x509-base64:…": Cannot parse base64/],
+    [authorizer + 'Licensees: "rsa-hex:30"\n', /^policy:2:12: principal "rsa-hex:...": RSA key/],
+    [authorizer + 'Licensees: "x509-base64:?"\n', /^policy:2:12: principal "x509-base64:...": Cannot parse base64/],
     [authorizer + `Conditions: ${"(".repeat(200)}true${")".repeat(200)};\n`, /nested more than 100 deep/],
     [authorizer + `Comment: ${"x".repeat(1 << 20)}\n`, /at most 1048576 are read/],
   ];

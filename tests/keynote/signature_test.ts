@@ -135,7 +135,7 @@ Deno.test("malformed keys are refused", () => {
       "x509-base64:AAAA",
       "rsa-base64:!!",
     ]
-  ) assertThrows(() => parsePrincipal(text), PrincipalError, `principal "${text.split(":")[0]}:…"`);
+  ) assertThrows(() => parsePrincipal(text), PrincipalError, `principal "${text.split(":")[0]}:..."`);
 });
 
 Deno.test("private keys survive KeyNote's form, and their text is in no message", () => {
