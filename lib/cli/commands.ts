@@ -73,6 +73,16 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: "ask isakmpd.policy without a negotiation",
     load: () => import("./policy.ts"),
   },
+  {
+    name: "certpatch",
+    summary: "put a subjectAltName into a certificate",
+    load: () => import("./certpatch.ts"),
+  },
+  {
+    name: "pki",
+    summary: "make an authority, certificates and CRLs; show them for a policy",
+    load: () => import("./pki.ts"),
+  },
 ];
 
 const VERSION = "0.1.0";

@@ -1,0 +1,44 @@
+/** Identities for certificates as words of a command line. @module */
+import { isAddress, parseAddress } from "../ip/address.ts";
+import { encodeText } from "../octets/bytes.ts";
+import type { Identity } from "../x509/identity.ts";
+import { CommandError } from "./command.ts";
+
+/** certpatch's `-t` words. */
+export const IDENTITY_TYPES = ["ip", "fqdn", "ufqdn"] as const;
+export type IdentityType = typeof IDENTITY_TYPES[number];
+
+/** The type that `word` names, in any case. @throws {CommandError} */
+export function identityType(word: string): IdentityType {
+  const found = IDENTITY_TYPES.find((type) => type === word.toLowerCase());
+  if (!found) throw new CommandError(`-t: no identity type "${word}", allowed ${IDENTITY_TYPES.join(", ")}`);
+  return found;
+}
+
+const LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
+const DOMAIN = new RegExp(`^${LABEL}(\\.${LABEL})*$`);
+
+/** An identity of a type. @throws {CommandError} when the text is none of it */
+export function identityFromText(type: IdentityType, text: string): Identity {
+  switch (type) {
+    case "ip": {
+      if (!isAddress(text)) throw new CommandError(`-i: "${text}" is no IPv4 or IPv6 address (-t says the type)`);
+      const { family, octets } = parseAddress(text);
+      return { type: family === 4 ? "IPV4_ADDR" : "IPV6_ADDR", octets };
+    }
+    case "fqdn":
+      if (!DOMAIN.test(text) || text.length > 253) throw new CommandError(`-i: "${text}" is no domain name`);
+      return { type: "FQDN", octets: encodeText(text) };
+    case "ufqdn": {
+      const at = text.lastIndexOf("@");
+      const local = text.slice(0, at);
+      if (at < 1 || !/^[\x21-\x7e]+$/.test(local) || !DOMAIN.test(text.slice(at + 1)) || text.length > 254) {
+        throw new CommandError(`-i: "${text}" is no user@domain`);
+      }
+      return { type: "USER_FQDN", octets: encodeText(text) };
+    }
+  }
+}
+
+/** The type that a text is of by its looks: an address, user@domain, or a domain name. */
+export const guessType = (text: string): IdentityType => isAddress(text) ? "ip" : text.includes("@") ? "ufqdn" : "fqdn";
