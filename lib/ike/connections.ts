@@ -10,7 +10,7 @@ import type { Connection, Peer } from "./configuration.ts";
 import type { AcquireRequest, Endpoint, Fault } from "./events.ts";
 import { beginProtected } from "./exchange.ts";
 import { log } from "./log.ts";
-import { bidFarewell, leaveUnconfirmed, pairsOfKey, protocolName, removePair, sendDeletes } from "./pairs.ts";
+import { bidFarewells, leaveUnconfirmed, pairsOfKey, protocolName, removePair, sendDeletes } from "./pairs.ts";
 import { endPhase1, type EndReason, identityKey, initiate, peerOf } from "./phase1_sa.ts";
 import type { Core, Exchange, Phase1Sa, SaPair, Want } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -148,7 +148,7 @@ function pump(core: Core, sa: Phase1Sa): void {
 
 /** Phase 1 can carry Quick Modes now. */
 export function phase1Established(core: Core, sa: Phase1Sa): void {
-  if (core.unconfirmed.size) bidFarewell(core, sa);
+  if (core.unconfirmed.size) bidFarewells(core, sa);
   pump(core, sa);
 }
 

@@ -29,7 +29,16 @@ import type {
 import { fail, forget, giveUp, resume, retransmit } from "./exchange.ts";
 import { IndexMap } from "./index_map.ts";
 import { checkPeer, heardTraffic, keepAlive } from "./liveness.ts";
-import { currentPair, expirePair, pairsOfKey, removePair, sendDeletes, softenPair, spiKey } from "./pairs.ts";
+import {
+  bidFarewell,
+  currentPair,
+  expirePair,
+  pairsOfKey,
+  removePair,
+  sendDeletes,
+  softenPair,
+  spiKey,
+} from "./pairs.ts";
 import { endPhase1, softenPhase1 } from "./phase1_sa.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { receive } from "./receive.ts";
@@ -47,6 +56,7 @@ const HANDLERS: Readonly<Record<TimerKind, (core: Core, owner: any) => void>> = 
     isPair(owner) ? expirePair(core, owner) : endPhase1(core, owner, "expired"),
   dpd: checkPeer,
   keepalive: keepAlive,
+  farewell: (core, pair) => bidFarewell(core, pair),
   check: (core) => checkConnections(core),
 };
 

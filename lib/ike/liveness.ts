@@ -6,7 +6,7 @@ import { Reader } from "../octets/reader.ts";
 import type { Endpoint } from "./events.ts";
 import { count, endpointText, log } from "./log.ts";
 import { notifyPayload, sendProtected, u32 } from "./notify.ts";
-import { bidFarewell, movePairs, removePair } from "./pairs.ts";
+import { bidFarewells, movePairs, removePair } from "./pairs.ts";
 import { endPhase1, identityKey, siblings } from "./phase1_sa.ts";
 import type { Core, Phase1Sa } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -49,7 +49,7 @@ export function heard(core: Core, sa: Phase1Sa, from: Endpoint, to: Endpoint): v
     core.establishedByAddress.add(formatAddress(from.address), sa);
     movePairs(core, sa, remote, from);
   }
-  if (core.unconfirmed.size) bidFarewell(core, sa);
+  if (core.unconfirmed.size) bidFarewells(core, sa);
 }
 
 /** Packets of the peer came through one of its SAs: it lives (RFC 3706 5). */

@@ -141,28 +141,38 @@ export function sendDeletes(core: Core, pair: SaPair, under: Phase1Sa | undefine
   sendProtected(core, under, payloads);
 }
 
-const FAREWELLS = 5;
-const FAREWELL_MS = 10_000;
+/** DELETEs are not acknowledged: so many are sent, each after twice the time of the one before. */
+const FAREWELLS = 6;
+const FAREWELL_MS = 5_000;
 
 /**
  * The responder never heard HASH(3): the initiator may believe in the pair or not. What it sends is still taken, but it is
- * told to forget the pair as soon as it is heard of.
+ * told to forget the pair, again and again, and as soon as it is heard of.
  */
 export function leaveUnconfirmed(core: Core, pair: SaPair): void {
   detach(core, pair);
   core.timers.clear(pair, "soften");
-  pair.farewells = FAREWELLS;
   core.unconfirmed.add(pair);
+  bidFarewell(core, pair);
 }
 
-/** Sends the farewells that are due to a peer that was just heard of. */
-export function bidFarewell(core: Core, sa: Phase1Sa): void {
+/** Sends one farewell and plans the next. */
+export function bidFarewell(core: Core, pair: SaPair, under?: Phase1Sa): void {
+  if (pair.farewells >= FAREWELLS) {
+    core.unconfirmed.delete(pair);
+    return;
+  }
+  const pauseMs = FAREWELL_MS * 2 ** pair.farewells++;
+  pair.farewellAt = core.now + FAREWELL_MS;
+  sendDeletes(core, pair, under);
+  core.timers.set(pair, "farewell", core.now + pauseMs);
+}
+
+/** A peer was just heard of: now it will hear us, too. */
+export function bidFarewells(core: Core, sa: Phase1Sa): void {
   const key = identityKey(sa.peer, sa.remoteId!);
   for (const pair of core.unconfirmed) {
-    if (identityKey(pair.peer, pair.remoteId) !== key || core.now < pair.farewellAt) continue;
-    pair.farewellAt = core.now + FAREWELL_MS;
-    sendDeletes(core, pair, sa);
-    if (--pair.farewells <= 0) core.unconfirmed.delete(pair);
+    if (identityKey(pair.peer, pair.remoteId) === key && core.now >= pair.farewellAt) bidFarewell(core, pair, sa);
   }
 }
 

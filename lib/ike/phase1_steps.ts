@@ -30,6 +30,7 @@ import type { Computation, ComputationValues } from "./events.ts";
 import { NegotiationError } from "./fault.ts";
 import { deriveSkeyids, encryptionKey, HASH_I, HASH_R, natHash, phase1Iv, SKEYID } from "./keys.ts";
 import { log } from "./log.ts";
+import { encapsulates } from "./nat.ts";
 import { acceptAnswer, choosePhase1, offerPhase1, ruleOf } from "./negotiate.ts";
 import { bind, established, knowsOther } from "./phase1_sa.ts";
 import type { Context, Phase1Sa, Wait } from "./state.ts";
@@ -207,14 +208,27 @@ export function readNat({ sa, message }: Context): void {
 /** Initiator: from here on port 4500 where there is a NAT (RFC 3947 4). */
 export function floatPorts({ core, sa }: Context): void {
   const { nat } = sa;
-  if (!nat || !(nat.localBehind || nat.remoteBehind || nat.forced)) return;
+  if (!nat || !encapsulates(sa)) return;
   if (sa.remote.port !== core.ports.ike && sa.remote.port !== sa.peer.port) return;
   sa.local = { ...sa.local, port: core.ports.nat };
   sa.remote = { ...sa.remote, port: core.ports.nat };
 }
 
-/** Responder: learns address and port from the first message that proves who sent it (RFC 3947 4). */
-export function followPorts({ sa, message }: Context): void {
+/**
+ * Responder: learns address and port from the first message that proves who sent it (RFC 3947 4). The port tells what the
+ * initiator made of the NAT-D payloads, which nobody vouches for: who changes it encapsulates, and who stays where we see a
+ * NAT has been lied to.
+ */
+export function followPorts({ core, sa, message }: Context): void {
+  const { nat } = sa;
+  const changed = message!.to.port === core.ports.nat;
+  if (nat && !changed && encapsulates(sa)) {
+    throw new NegotiationError("PAYLOAD_MALFORMED", {
+      item: "NAT_D",
+      detail: "we see a NAT and the initiator does not: the payloads were changed on the way",
+    });
+  }
+  if (nat && changed) nat.forced = true;
   sa.local = message!.to;
   sa.remote = message!.from;
 }

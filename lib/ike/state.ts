@@ -282,7 +282,7 @@ export interface SaPair {
   hardAt: number;
   inboundInstalled: boolean;
   outboundInstalled: boolean;
-  /** The peer never confirmed it: it is told to forget it when it is heard of, so many times more. */
+  /** How often the peer was told to forget it because it never confirmed it, and when it may be told again. */
   farewells: number;
   farewellAt: number;
   readonly text: string;

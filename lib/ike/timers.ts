@@ -16,6 +16,8 @@ export type TimerKind =
   | "dpd"
   /** Keep the NAT's mapping. */
   | "keepalive"
+  /** Tell the peer once more to forget a pair that it never confirmed. */
+  | "farewell"
   /** Look after connections that should be up. */
   | "check";
 
