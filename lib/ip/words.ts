@@ -4,9 +4,9 @@ import type { Address } from "./address.ts";
 /** The four int32 words of an address; an IPv4 address is the first, the others are 0. */
 export function addressWords(address: Address | undefined): Int32Array {
   const words = new Int32Array(4);
-  if (address) {
-    const view = new DataView(address.octets.buffer, address.octets.byteOffset, address.octets.byteLength);
-    for (let i = 0; i < address.octets.length / 4; i++) words[i] = view.getInt32(4 * i);
+  const octets = address?.octets;
+  for (let i = 0; octets && i < octets.length; i += 4) {
+    words[i >> 2] = octets[i] << 24 | octets[i + 1] << 16 | octets[i + 2] << 8 | octets[i + 3];
   }
   return words;
 }

@@ -20,21 +20,28 @@ export function compareShapes(a: readonly number[], b: readonly number[]): numbe
   return 0;
 }
 
-/** The mask over a tuple. Family and fragment flag are not part of it. */
+const masks = new Map<number, Int32Array>();
+
+/** The mask over a tuple; family and fragment flag are not part of it. One object a shape: not to be changed. */
 export function maskOfShape(shape: readonly number[]): Int32Array {
-  const mask = new Int32Array(TUPLE.WORDS);
-  const prefix = (at: number, length: number) => {
-    for (let i = 0; i < 4; i++) {
-      const bits = Math.max(0, Math.min(32, length - 32 * i));
-      mask[at + i] = bits === 0 ? 0 : -1 << 32 - bits;
-    }
-  };
-  prefix(TUPLE.SOURCE, shape[0]);
-  prefix(TUPLE.DESTINATION, shape[1]);
-  mask[TUPLE.PROTOCOL] = -shape[2];
-  mask[TUPLE.SOURCE_PORT] = -shape[3];
-  mask[TUPLE.DESTINATION_PORT] = -shape[4];
+  const [source, destination, transport, sourcePort, destinationPort] = shape;
+  const number = source << 11 | destination << 3 | transport << 2 | sourcePort << 1 | destinationPort;
+  let mask = masks.get(number);
+  if (mask) return mask;
+  masks.set(number, mask = new Int32Array(TUPLE.WORDS));
+  for (let i = 0; i < 4; i++) {
+    mask[TUPLE.SOURCE + i] = maskWord(source - 32 * i);
+    mask[TUPLE.DESTINATION + i] = maskWord(destination - 32 * i);
+  }
+  mask[TUPLE.PROTOCOL] = -transport;
+  mask[TUPLE.SOURCE_PORT] = -sourcePort;
+  mask[TUPLE.DESTINATION_PORT] = -destinationPort;
   return mask;
+}
+
+/** The word whose first `bits` bits are ones: none for 0 or less, all for 32 or more. */
+function maskWord(bits: number): number {
+  return bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << 32 - bits;
 }
 
 /** The masked tuple that packets of the selector have. */

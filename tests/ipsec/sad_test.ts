@@ -1,3 +1,4 @@
+import process from "node:process";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { parseAddress, parsePrefix } from "../../lib/ip/address.ts";
 import { createTuple, FRAGMENT, TUPLE } from "../../lib/ip/tuple.ts";
@@ -8,6 +9,9 @@ import { Sad } from "../../lib/ipsec/sad.ts";
 import { Spd } from "../../lib/ipsec/spd.ts";
 import { type Flow, type Identity, PROTOCOL, type SaParameters } from "../../lib/ipsec/types.ts";
 import { bench, counting, generator } from "./support.ts";
+
+/** Processor time, because the machine may be busy with other things. */
+const cpuMs = () => process.cpuUsage().user / 1000;
 
 const GCM = { encryption: "aes-gcm", encryptionKey: counting(0, 20) };
 const AH = { protocol: PROTOCOL.AH, authentication: "sha1", authenticationKey: counting(0, 20) };
@@ -228,12 +232,12 @@ Deno.test("Finding an SA costs the same among 100 and 100,000", () => {
   const cost = () => {
     let best = Infinity;
     for (let round = 0; round < 5; round++) {
-      const start = performance.now();
+      const start = cpuMs();
       for (let i = 0; i < 20000; i++) {
         sad.find(0x1000 + i % 100, 50, 4, b.arena.view, b.packetAt);
         sad.select(entry, TUPLE_1);
       }
-      best = Math.min(best, performance.now() - start);
+      best = Math.min(best, cpuMs() - start);
     }
     return best;
   };

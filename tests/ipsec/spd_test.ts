@@ -1,3 +1,4 @@
+import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { contains, formatPrefix, parseAddress, parsePrefix } from "../../lib/ip/address.ts";
 import { createTuple, FRAGMENT, TUPLE } from "../../lib/ip/tuple.ts";
@@ -5,6 +6,9 @@ import { addressWords, wordsAddress } from "../../lib/ip/words.ts";
 import { ACTION, DIRECTION, Spd } from "../../lib/ipsec/spd.ts";
 import { type Flow, type FlowType, PROTOCOL, type Selector } from "../../lib/ipsec/types.ts";
 import { generator } from "./support.ts";
+
+/** Processor time, because the machine may be busy with other things. */
+const cpuMs = () => process.cpuUsage().user / 1000;
 
 function flow(source: string, destination: string, more: Partial<Selector> & Partial<Flow> = {}): Flow {
   const { transport = 0, sourcePort = 0, destinationPort = 0, direction = "out", ...rest } = more;
@@ -220,9 +224,9 @@ Deno.test("100,000 flows load in seconds; a lookup among them costs what it cost
     const packets = Array.from({ length: 64 }, (_, i) => tuple(`10.${i}.3.1`, `172.${i}.4.1`, 6, 1, 2));
     let best = Infinity;
     for (let round = 0; round < 5; round++) {
-      const start = performance.now();
+      const start = cpuMs();
       for (let i = 0; i < 20000; i++) spd.lookup(DIRECTION.OUT, packets[i & 63]);
-      best = Math.min(best, performance.now() - start);
+      best = Math.min(best, cpuMs() - start);
     }
     return best;
   };
@@ -236,9 +240,9 @@ Deno.test("100,000 flows load in seconds; a lookup among them costs what it cost
   const small = fill(new Spd(), 100);
   cost(small);
   const few = cost(small);
-  const start = performance.now();
+  const start = cpuMs();
   const large = fill(new Spd(), 100_000);
-  const load = performance.now() - start;
+  const load = cpuMs() - start;
   assertEquals(large.size, 100_000);
   const many = cost(large);
   assert(load < 5000, `loading took ${load} ms`);
