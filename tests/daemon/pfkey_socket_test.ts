@@ -175,3 +175,21 @@ Deno.test("the connection's end ends requests and message streams with a reason"
   await client.closed;
   await assertRejects(() => client.request("FLUSH", "UNSPEC"), Error, "closed the connection");
 });
+
+Deno.test("programs that connect before the engine is ready wait, and are then served", async () => {
+  const directory = Deno.makeTempDirSync();
+  const ready = Promise.withResolvers<void>();
+  let connected = 0;
+  const handlers = { connected: () => void connected++, message() {}, disconnected() {}, ready: ready.promise };
+  const server = await PfkeyServer.listen(handlers, directory);
+  using _client = await PfkeyClient.connect(server.path);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(connected, 0);
+  ready.resolve();
+  await until(() => connected === 1);
+  await server.close();
+  // One that never becomes ready can be closed as well.
+  const never = await PfkeyServer.listen({ ...handlers, ready: new Promise(() => {}) }, directory);
+  await never.close();
+  Deno.removeSync(directory, { recursive: true });
+});
