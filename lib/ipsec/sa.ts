@@ -78,6 +78,8 @@ export class Sa implements Disposable {
   /** Outer addresses as words; see {@linkcode addressWords}. */
   readonly source: Int32Array;
   readonly destination: Int32Array;
+  /** The first of them, where the SAD finds it without touching more memory. */
+  readonly destinationWord: number;
   readonly sourceKnown: boolean;
   /** Inner source that packets from this SA must have; null: any. */
   readonly proxy: { readonly family: 4 | 6; readonly words: Int32Array } | null;
@@ -149,6 +151,7 @@ export class Sa implements Disposable {
     this.family = destination.family;
     this.source = addressWords(source);
     this.destination = addressWords(destination);
+    this.destinationWord = this.destination[0];
     this.sourceKnown = !isUnspecified(source);
     const { proxy } = parameters;
     this.proxy = proxy && !isUnspecified(proxy) ? { family: proxy.family, words: addressWords(proxy) } : null;

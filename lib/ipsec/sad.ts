@@ -81,10 +81,12 @@ export class Sad {
    */
   find(spi: number, protocol: number, family: number, view: DataView, destinationAt: number): Sa | null {
     if (protocol === PROTOCOL.IPIP) return this.#findIpip(family, view, destinationAt);
+    const word = view.getInt32(destinationAt);
     let sa = this.#bySpi.get(spi) ?? null;
     while (
       sa !== null &&
-      !(sa.protocol === protocol && sa.family === family && sameAddressAt(view, destinationAt, family, sa.destination))
+      !(sa.destinationWord === word && sa.protocol === protocol && sa.family === family &&
+        (family === 4 || sameAddressAt(view, destinationAt, 6, sa.destination)))
     ) sa = sa.sameSpi;
     return sa;
   }
