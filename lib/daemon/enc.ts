@@ -15,10 +15,11 @@ import type { Flow, SaParameters } from "../ipsec/types.ts";
 import { configureInterface, setMtu } from "../linux/interface.ts";
 import { NetworkMonitor } from "../linux/monitor.ts";
 import { Netlink } from "../linux/netlink.ts";
+import { PathMtuMonitor, type TooBig } from "../linux/path_mtu.ts";
 import { selectorKey } from "../linux/flow_tables.ts";
 import { InboundFilter } from "../linux/nft.ts";
 import { clearLeftovers, FlowRouter } from "../linux/routes.ts";
-import { findRoute, type Link, listLinks } from "../linux/rtnetlink.ts";
+import { findPathMtu, type Link } from "../linux/rtnetlink.ts";
 import {
   DEFAULT_MARK,
   hasIpv6,
@@ -106,8 +107,9 @@ export class Enc {
   #intervals: ReturnType<typeof setInterval>[] = [];
   readonly #destinations = new Map<number, Address>();
   readonly #used = new Map<number, { packets: number; first: number; last: number }>();
+  /** By peer: what the kernel says, for a few seconds; and what routers have said. */
   readonly #pathMtus = new Map<string, { mtu: number; until: number }>();
-  #linkMtus: Map<number, number> | undefined;
+  readonly #heardMtus = new Map<string, { mtu: number; until: number }>();
   #mtu: number;
   readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
   readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
@@ -213,12 +215,14 @@ export class Enc {
     this.#relay = new IkeRelayServer(join(runDirectory(), "ike.sock"), (datagram) => this.#sendRelayed(datagram));
     this.#stack.use(
       new NetworkMonitor((events) => {
-        this.#linkMtus = undefined;
-        this.#pathMtus.clear();
         this.#noticeAll(this.#router.networkChanged(events));
+        const ownOnly = events.every((event) => event.type === "link" && event.link.index === this.#link.index);
+        if (ownOnly) return;
+        this.#pathMtus.clear();
         this.#refreshPathMtus();
       }),
     );
+    this.#stack.use(new PathMtuMonitor((news) => this.#heardTooBig(news)));
     this.#intervals.push(setInterval(() => this.#collectUsage(), USAGE_MS));
     this.#intervals.push(setInterval(() => this.#refreshPathMtus(), PATH_MTU_MS));
   }
@@ -356,7 +360,6 @@ export class Enc {
       case "moved":
         return this.#peerMoved(report.id, report.address, report.port);
       case "tooBig":
-        this.#pathMtus.clear();
         return this.#refreshPathMtus();
       case "mtu":
         return this.#followMtu(report.largest);
@@ -395,16 +398,15 @@ export class Enc {
 
   #pathMtu(destination: Address): number {
     const key = formatAddress(destination);
-    const known = this.#pathMtus.get(key);
     const now = performance.now();
+    const heard = this.#heardMtus.get(key);
+    if (heard && heard.until > now) return heard.mtu;
+    this.#heardMtus.delete(key);
+    const known = this.#pathMtus.get(key);
     if (known && known.until > now) return known.mtu;
     let mtu = 0;
     try {
-      const route = findRoute(this.#netlink, destination, { mark: DEFAULT_MARK });
-      // Only a path found narrower than its link has an MTU of its own.
-      const link = route?.device === undefined ? undefined : this.#linkMtu(route.device);
-      mtu = Math.min(route?.mtu || Infinity, link ?? Infinity);
-      if (mtu === Infinity) mtu = 0;
+      mtu = findPathMtu(this.#netlink, destination, { mark: DEFAULT_MARK }) ?? 0;
     } catch {
       // No route to the peer now: the usual MTU serves until there is one.
     }
@@ -412,9 +414,15 @@ export class Enc {
     return mtu;
   }
 
-  #linkMtu(index: number): number | undefined {
-    this.#linkMtus ??= new Map(listLinks(this.#netlink).map(({ index, mtu }) => [index, mtu]));
-    return this.#linkMtus.get(index);
+  /** A router said that packets to a peer were too big. Anyone can say so: it must be a peer of ours (RFC 2401 6.1). */
+  #heardTooBig({ destination, mtu }: TooBig): void {
+    const key = formatAddress(destination);
+    const isPeer = [...this.#destinations.values()].some((each) => equalAddress(each, destination));
+    // The news may only lower what is known, and is believed for as long as RFC 1191 6.3 says.
+    if (!isPeer || mtu >= (this.#pathMtu(destination) || Infinity)) return;
+    this.#heardMtus.set(key, { mtu, until: performance.now() + PATH_MTU_MS });
+    this.#log.debug(`the path to ${key} takes packets of ${mtu} octets`);
+    this.#refreshPathMtus();
   }
 
   #refreshPathMtus(): void {

@@ -300,3 +300,18 @@ Deno.test("the engine works without libcrypto", async () => {
   await protect([{ host: west, address: WEST }, { host: east, address: EAST }], sa, HOSTS);
   assertEquals((await west.ping(EAST, { count: 3, size: 3000 })).received, 3);
 });
+
+Deno.test("a path that is narrow further on is learnt, over IPv4 and IPv6", async () => {
+  const { net, west, east, router, ends } = await hosts("path");
+  await using _ = net;
+  const six = [{ host: west, address: "fd00:5::1" }, { host: east, address: "fd00:25::9" }] as const;
+  await Promise.all([router.exec("ip link set eth1 mtu 1300"), east.exec("ip link set eth0 mtu 1300")]);
+  for (const [end, from, to] of [[ends, WEST, EAST], [six, "fd00:5::1", "fd00:25::9"]] as const) {
+    const bits = from === WEST ? 32 : 128;
+    await protect(end, GCM, [[`${from}/${bits}`, `${to}/${bits}`]]);
+    // The first packets are too big, and that is how the path is learnt.
+    await waitFor(async () => (await west.ping(to, { size: 1200 })).received === 1, `big packets to ${to}`, 15_000);
+    assertEquals((await west.ping(to, { count: 3, size: 1200 })).received, 3, to);
+    await Promise.all([west, east].map((host) => ipsecadm(host, "flush")));
+  }
+});
