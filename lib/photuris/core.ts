@@ -52,8 +52,8 @@ export class Core {
   readonly queued: StartRequest[] = [];
   /** Begins an exchange; set by the endpoint, used by steps that find one necessary. */
   begin: (request: StartRequest, after?: Exchange) => void = () => {};
-  /** Looks at a datagram once more; set by the endpoint. */
-  again: (exchange: Exchange, datagram: Bytes) => void = () => {};
+  /** Datagrams to be looked at once more, when the step under way is done. */
+  readonly held: { exchange: Exchange; datagram: Bytes }[] = [];
   readonly #byCookies = new Map<string, Exchange>();
   readonly #byPeer = new Map<string, Set<Exchange>>();
   /** The last exchange that we began with a peer, if it failed: the next must name it (RFC 2522 3.1). */

@@ -22,7 +22,6 @@ export class Photuris {
   constructor(settings: Settings, now: number, random: (octets: number) => Bytes) {
     this.#core = new Core(settings, now, random);
     this.#core.begin = (request, after) => this.#begin(request, after);
-    this.#core.again = (exchange, datagram) => this.#dispatch(exchange, decodeMessage(datagram), datagram);
   }
 
   #run(now: number, work: () => void): Effect[] {
@@ -30,6 +29,9 @@ export class Photuris {
     core.now = Math.max(core.now, now);
     core.effects = [];
     work();
+    for (const { exchange, datagram } of core.held.splice(0)) {
+      this.#dispatch(exchange, decodeMessage(datagram), datagram);
+    }
     this.#startQueued();
     return core.effects;
   }

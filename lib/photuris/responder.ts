@@ -185,7 +185,7 @@ export function responderSecret(core: Core, exchange: Exchange, { result }: { re
   exchange.values!.shared = sharedSecret(result as Uint8Array);
   const { held } = exchange;
   exchange.held = undefined;
-  if (held) core.again(exchange, held);
+  if (held) core.held.push({ exchange, datagram: held });
   return exchange.state;
 }
 

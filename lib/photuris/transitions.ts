@@ -1,6 +1,6 @@
 /** Every transition of an exchange, as rows: who, in which state, on what, does what, and may end where. @module */
 import * as association from "./association.ts";
-import type { Core, Purpose } from "./core.ts";
+import { type Core, formatEndpoint, type Purpose } from "./core.ts";
 import { type Exchange, type Role, type State, STATES } from "./exchange.ts";
 import * as initiator from "./initiator.ts";
 import { LAYOUTS, type MessageName, type MessageOf } from "./messages.ts";
@@ -48,7 +48,7 @@ const I = "initiator", R = "responder", E = "either";
 const CHOOSE: State[] = ["COOKIE_SENT", "CHOOSING", "VALUE_SENT", "ENDED"];
 
 function expire(core: Core, exchange: Exchange): State {
-  core.log("debug", `The exchange with ${exchange.peer.address.octets.join(".")} has expired`);
+  core.log("debug", `The exchange with ${formatEndpoint(exchange.peer)} has expired`);
   return "ENDED";
 }
 
@@ -123,7 +123,7 @@ export const ROWS: readonly Row[] = [
   row(E, "ESTABLISHED", "Resource_Limit", ["ESTABLISHED"], "waits longer", association.limitReached),
   row(E, "ESTABLISHED", "Message_Reject", ["ESTABLISHED"], "logs", initiator.receiveMessageReject),
   row(E, "ESTABLISHED", "Verification_Failure", ["ESTABLISHED"], "logs", (core, exchange) => {
-    core.log("warning", `${exchange.peer.address.octets.join(".")} could not verify an SPI message`);
+    core.log("warning", `${formatEndpoint(exchange.peer)} could not verify an SPI message`);
     return exchange.state;
   }),
   row(E, "ESTABLISHED", "exhausted", ["ESTABLISHED", "ENDED"], "begins anew", association.associationLost),

@@ -144,6 +144,8 @@ export class Host implements Node {
   readonly removed: Extract<Effect, { do: "remove" }>[] = [];
   /** Every computation and its answer, for recordings. */
   readonly computations: { job: Job; result: Bytes | boolean }[] = [];
+  /** How long a computation or reservation takes. */
+  computeMs: () => number = () => 1;
   /** Refuses SPIs while false. */
   hasSpis = true;
   nextSpi: number;
@@ -206,7 +208,8 @@ export class Host implements Node {
         }
         case "reserve": {
           const spi = this.hasSpis ? this.nextSpi++ : undefined;
-          this.network.at(now + 1, () => this.perform(this.core.reserved(this.network.now, effect.token, spi)), this);
+          const at = now + this.computeMs();
+          this.network.at(at, () => this.perform(this.core.reserved(this.network.now, effect.token, spi)), this);
           break;
         }
         case "install":

@@ -49,6 +49,8 @@ function run(seed: number): { established: boolean; corrupted: boolean } {
   const offers = random.pick(OFFERS);
   const { west, east } = pair(network, seed, { schemes, offers }, { schemes, offers });
   network.conditions = conditionsOf(network);
+  const slowMs = random.pick([1, 50, 3_000]);
+  for (const host of [west, east]) host.computeMs = () => 1 + random.below(slowMs);
   west.start(east);
   if (random.chance(0.2)) network.at(random.below(3_000), () => east.start(west));
   network.run(250_000);
