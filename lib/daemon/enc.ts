@@ -150,7 +150,9 @@ export class Enc {
   static async start(options: EncOptions, log: EncLog): Promise<Enc> {
     // First the lock: two engines must not undo each other's work.
     let enc: Enc | undefined;
+    const ready = Promise.withResolvers<void>();
     const server = await PfkeyServer.listen({
+      ready: ready.promise,
       connected: (client) => enc && enc.#engine.connect(client),
       message: (client, octets) => enc && enc.#perform(enc.#engine.onMessage(client, octets, monotonicEpoch())),
       disconnected: (client) => enc && enc.#engine.disconnect(client),
@@ -160,6 +162,7 @@ export class Enc {
       enc = new Enc(options, log);
       enc.#server = server;
       await enc.#begin();
+      ready.resolve();
       return enc;
     } catch (error) {
       if (enc) await enc.stop();
