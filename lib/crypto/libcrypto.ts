@@ -1,6 +1,6 @@
 /** The fast backend, over OpenSSL's libcrypto: one context an SA and direction, nothing allocated per packet. @module */
 import { getRandomValues } from "node:crypto";
-import { cString, type Libcrypto, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
+import { cString, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
 import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, erase } from "../octets/bytes.ts";
 import { packetCipherRow, packetMacRow } from "./algorithms.ts";
@@ -11,7 +11,13 @@ import { createNodeCrypto } from "./node.ts";
 import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
 
-export { configureLibcrypto, type Libcrypto, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
+export {
+  configureLibcrypto,
+  type Libcrypto,
+  libcryptoChoice,
+  libcryptoReason,
+  loadLibcrypto,
+} from "../ffi/libcrypto.ts";
 
 /** Address of an EVP_CIPHER_CTX or EVP_MD_CTX; 0n is none. */
 type Context = bigint;
@@ -49,18 +55,6 @@ function failed(call: string): never {
   throw new Error(`libcrypto: ${call} failed`);
 }
 
-/** Algorithms of libcrypto by name; fetching is slow, and the same for all contexts of a thread. */
-const fetched = new Map<string, Deno.PointerValue>();
-function fetch(library: Libcrypto, kind: "EVP_CIPHER_fetch" | "EVP_MD_fetch", name: string): Deno.PointerValue {
-  let algorithm = fetched.get(name);
-  if (!algorithm) {
-    algorithm = library.symbols[kind](library.context, cString(name), null);
-    if (!algorithm) throw new RangeError(`Cannot use ${name}: ${library.version} has no such algorithm`);
-    fetched.set(name, algorithm);
-  }
-  return algorithm;
-}
-
 /**
  * A backend for packets in `arena`, which must know its address (`createArena(octets, addressOf)`). Use it on the thread
  * that made it. SKIPJACK and, where the legacy provider is missing, Blowfish and CAST-128 are computed by our own code.
@@ -74,6 +68,18 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   const { u8, u32, view, base, baseNumber } = arena;
   const s = library.symbols;
   const ours = createNodeCrypto(arena);
+
+  /** Algorithms of libcrypto by name; fetching is slow, and the same for all contexts. */
+  const fetched = new Map<string, Deno.PointerValue>();
+  function fetch(kind: "EVP_CIPHER_fetch" | "EVP_MD_fetch", name: string): Deno.PointerValue {
+    let algorithm = fetched.get(name);
+    if (!algorithm) {
+      algorithm = s[kind](library!.context, cString(name), null);
+      if (!algorithm) throw new RangeError(`Cannot use ${name}: ${library!.version} has no such algorithm`);
+      fetched.set(name, algorithm);
+    }
+    return algorithm;
+  }
 
   const lengthAt = arena.reserve(8);
   const lengthAddress = base + BigInt(lengthAt);
@@ -101,7 +107,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   /** A context with its key set; the IV comes with each packet. */
   function cipherContext(name: PacketCipherName | AeadName, key: Bytes, encrypt: boolean): Context {
     const three = name === "des-cbc" && !library!.legacy;
-    const algorithm = fetch(library!, "EVP_CIPHER_fetch", CIPHERS[three ? "3des-cbc" : name]!.name(key.length));
+    const algorithm = fetch("EVP_CIPHER_fetch", CIPHERS[three ? "3des-cbc" : name]!.name(key.length));
     const secret = three ? concat(key, key, key) : key.slice();
     const context = s.EVP_CIPHER_CTX_new();
     const done = s.EVP_CipherInit_ex2(context, algorithm, null, null, Number(encrypt), null) === 1 &&
@@ -200,7 +206,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
 
   /** A hash context that has taken in `parts`. */
   function hashContext(hash: HashName, ...parts: Bytes[]): Context {
-    const algorithm = fetch(library!, "EVP_MD_fetch", HASH_NAMES[hash]);
+    const algorithm = fetch("EVP_MD_fetch", HASH_NAMES[hash]);
     const context = s.EVP_MD_CTX_new();
     if (s.EVP_DigestInit_ex2(context, algorithm, null) !== 1) failed(hash);
     for (const part of parts) {
@@ -368,7 +374,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
 
 /**
  * The best backend there is: libcrypto where it can be loaded and the arena knows its address, else node:crypto. The
- * environment's say (IPSECBOX_LIBCRYPTO=off) is given to {@linkcode configureLibcrypto} once, or here as `prefer`.
+ * environment's say is given once to {@linkcode configureLibcrypto}, by way of {@linkcode libcryptoChoice}.
  *
  * @throws {Error} when libcrypto is asked for by name and cannot be loaded
  */

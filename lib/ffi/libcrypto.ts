@@ -113,6 +113,15 @@ export function configureLibcrypto(choice: boolean | readonly string[]): void {
   state = choice === false ? { reason: "it is switched off" } : undefined;
 }
 
+/**
+ * What the environment variable IPSECBOX_LIBCRYPTO asks for: `off`, nothing or `on`, or the path of a libcrypto.
+ * Whoever reads the environment hands the answer to {@linkcode configureLibcrypto}.
+ */
+export function libcryptoChoice(value: string | undefined): boolean | readonly string[] {
+  if (value === "off") return false;
+  return value === undefined || value === "" || value === "on" ? true : [value];
+}
+
 function open(): { readonly library: Libcrypto } | { readonly reason: string } {
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
     return { reason: "this program may not use native libraries (--allow-ffi)" };

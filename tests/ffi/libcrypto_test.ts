@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { choosePacketCrypto, createLibcrypto } from "../../lib/crypto/libcrypto.ts";
 import { addressOf } from "../../lib/ffi/address.ts";
-import { configureLibcrypto, libcryptoReason, loadLibcrypto } from "../../lib/ffi/libcrypto.ts";
+import { configureLibcrypto, libcryptoChoice, libcryptoReason, loadLibcrypto } from "../../lib/ffi/libcrypto.ts";
 import { createArena } from "../../lib/octets/arena.ts";
 
 /** Seals, encrypts and MACs with every algorithm, in a Worker or a process. */
@@ -41,6 +41,11 @@ Deno.test("a libcrypto that is switched off or not found gives a reason, and pac
     configureLibcrypto(true);
   }
   assertEquals(choosePacketCrypto(arena).name, "libcrypto");
+});
+
+Deno.test("IPSECBOX_LIBCRYPTO is off, on or a path", () => {
+  assertEquals([undefined, "", "on", "off"].map(libcryptoChoice), [true, true, true, false]);
+  assertEquals(libcryptoChoice("/opt/lib/libcrypto.so.3"), ["/opt/lib/libcrypto.so.3"]);
 });
 
 Deno.test("with libcrypto, without its legacy provider, without permission for it: the same results", async () => {
