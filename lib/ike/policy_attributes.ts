@@ -72,17 +72,21 @@ export function paddedAddress({ family, octets }: Address): string {
     : formatHex(octets).replace(/.{4}(?=.)/g, "$&:");
 }
 
-/** The lowest and the highest address of an ID that is one or several. */
-function boundsOf({ type, data }: Identification): [Address, Address] {
+/** The lowest and the highest address of an ID that is one or several; undefined for a mask that is none. */
+function boundsOf({ type, data }: Identification): [Address, Address] | undefined {
   const half = data.length / 2;
   switch (type) {
     case ID_TYPE.IPV4_ADDR_RANGE:
     case ID_TYPE.IPV6_ADDR_RANGE:
       return [address(data.subarray(0, half)), address(data.subarray(half))];
-    default: {
-      const { prefix } = selectorOf({ type, data, protocol: 0, port: 0 });
-      return [prefix.address, lastOf(prefix)];
-    }
+    default:
+      try {
+        const { prefix } = selectorOf({ type, data, protocol: 0, port: 0 });
+        return [prefix.address, lastOf(prefix)];
+      } catch (error) {
+        if (error instanceof RangeError) return undefined;
+        throw error;
+      }
   }
 }
 
@@ -110,8 +114,9 @@ function identity(
     case ID_TYPE.DER_ASN1_GN:
       return { ...attributes, [prefix]: nameText(id.data) };
   }
-  if (!(id.type in ID_TYPE_WORDS)) return attributes;
-  const [lower, upper] = boundsOf(id).map(paddedAddress);
+  const bounds = id.type in ID_TYPE_WORDS ? boundsOf(id) : undefined;
+  if (!bounds) return attributes;
+  const [lower, upper] = bounds.map(paddedAddress);
   const single = id.type === ID_TYPE.IPV4_ADDR || id.type === ID_TYPE.IPV6_ADDR;
   return {
     ...attributes,
