@@ -39,6 +39,7 @@ export function createExchange(
     messageId,
     state: "START",
     retransmissions: 0,
+    answers: false,
     notified: false,
     finished: false,
     startedAt: core.now,
@@ -109,6 +110,7 @@ function* follow(context: Context): Generator<Wait, void, any> {
     core.timers.clear(exchange, "retransmit");
     armGiveUp(core, exchange);
   }
+  exchange.answers = row.sends !== undefined;
   if (row.sends) sendRow(context);
   exchange.state = row.to;
   for (const step of row.then ?? []) yield* step(context) ?? [];
@@ -292,8 +294,8 @@ export function isCopy(core: Core, exchange: Exchange, octets: Uint8Array, from:
     return underWay !== undefined && equal(underWay, octets);
   }
   count(core, "copies");
-  const { sent } = exchange;
-  if (sent && sent.repeats < MOST_REPEATS) {
+  const { sent, answers } = exchange;
+  if (sent && answers && sent.repeats < MOST_REPEATS) {
     sent.repeats++;
     resend(core, exchange, false);
   } else drop(core, "copy", from);

@@ -13,6 +13,9 @@ import { TIMES } from "./timers.ts";
 
 const cookies = (sa: Phase1Sa) => concat(sa.initiatorCookie, sa.responderCookie);
 
+/** Silence after which we ask; the responder waits a little longer, so that one question tells both. */
+const silenceMs = ({ peer, role }: Phase1Sa) => 1000 * peer.dpdSeconds * (role === "initiator" ? 1 : 1.2);
+
 /** Arms what watches an established SA. */
 export function beginLiveness(core: Core, sa: Phase1Sa): void {
   const [a, b, c, d] = core.environment.random(4);
@@ -20,7 +23,7 @@ export function beginLiveness(core: Core, sa: Phase1Sa): void {
   const sequence = (a & 0x7f) << 24 | b << 16 | c << 8 | d;
   sa.dpd ??= { sequence, heardAt: core.now, answeredAt: -Infinity };
   if (sa.peer.dpdSeconds > 0 && sa.capabilities.has("dpd")) {
-    core.timers.set(sa, "dpd", core.now + 1000 * sa.peer.dpdSeconds);
+    core.timers.set(sa, "dpd", core.now + silenceMs(sa));
   }
   armKeepalive(core, sa);
 }
@@ -59,9 +62,9 @@ export function heardTraffic(core: Core, sa: Phase1Sa): void {
 
 /** The DPD timer: after silence, ask; after unanswered questions, the peer is dead. */
 export function checkPeer(core: Core, sa: Phase1Sa): void {
-  const { dpd, peer } = sa;
+  const { dpd } = sa;
   if (!dpd || sa.replaced) return;
-  const idleFrom = dpd.heardAt + 1000 * peer.dpdSeconds;
+  const idleFrom = dpd.heardAt + silenceMs(sa);
   if (idleFrom > core.now) {
     dpd.pending = undefined;
     core.timers.set(sa, "dpd", idleFrom);
@@ -112,5 +115,5 @@ export function acceptDpd(core: Core, sa: Phase1Sa, spi: Bytes, data: Bytes): vo
   if (!dpd?.pending || data.length !== 4 || !equal(spi, cookies(sa))) return;
   if (new Reader(data).u32() !== dpd.pending.sequence) return count(core, "dpdUnexpected");
   dpd.pending = undefined;
-  core.timers.set(sa, "dpd", core.now + 1000 * sa.peer.dpdSeconds);
+  core.timers.set(sa, "dpd", core.now + silenceMs(sa));
 }

@@ -80,6 +80,9 @@ export function installOutboundSas(core: Core, pair: SaPair): void {
   pair.outboundInstalled = true;
   install(core, pair.protocols.map(({ outbound }) => outbound));
   if (isFirst) core.effects.push({ type: "installFlow", flow: flowOf(pair) });
+  for (const older of pairsOfKey(core, pair.key)) {
+    if (older !== pair && older.outboundInstalled) core.timers.set(older, "soften", retirementOf(older));
+  }
   log(core, "SA", 10, () => `Pair ${pair.id} of ${pair.connection.name}: ${pair.text}`);
   reportPair(core, pair);
 }
@@ -120,11 +123,17 @@ function detach(core: Core, pair: SaPair): void {
   }
 }
 
-/** Soft expiry: the newest pair of a flow is renegotiated, older ones live out their time. */
+/**
+ * Soft expiry: the newest pair of a flow is renegotiated. Older ones live out their time; shortly before it is over the
+ * peer is told (it may still send on them: charon does), so that what is on its way then finds its SA.
+ */
 export function softenPair(core: Core, pair: SaPair): void {
-  if (pairsOfKey(core, pair.key).at(-1) !== pair) return;
-  rekeyPair(core, pair);
+  const newest = pairsOfKey(core, pair.key).at(-1);
+  if (newest === pair) rekeyPair(core, pair);
+  else if (newest?.outboundInstalled && core.now >= retirementOf(pair)) sendDeletes(core, pair);
 }
+
+const retirementOf = (pair: SaPair) => pair.hardAt - Math.min(TIMES.retireMs, 0.05 * (pair.hardAt - pair.createdAt));
 
 export function expirePair(core: Core, pair: SaPair): void {
   sendDeletes(core, pair);

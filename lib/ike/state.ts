@@ -204,6 +204,8 @@ export interface Exchange {
   received?: Bytes;
   /** The last message sent, and how often it was sent because of a copy. */
   sent?: { readonly octets: Bytes; readonly header: Header; repeats: number };
+  /** Whether `sent` answers `received`, so that a copy of it gets it again. */
+  answers: boolean;
   retransmissions: number;
   /** The steps under way; they wait for a computation. */
   running?: Generator<Wait, void, any>;

@@ -142,6 +142,8 @@ export const TIMES = {
   lingerMs: 60_000,
   /** A phase 1 SA that was replaced is deleted after so long. */
   replacedMs: 30_000,
+  /** A pair that was replaced is deleted so long before its end: what the peer sent on it until then still arrives. */
+  retireMs: 2_000,
   /** DPD questions are repeated in this period, so often. */
   dpdRetryMs: 5_000,
   dpdTries: 5,
