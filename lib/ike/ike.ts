@@ -79,6 +79,7 @@ export class Ike {
       sas: new Map(),
       openings: new Map(),
       halfOpen: new Set(),
+      refused: new Set(),
       halfOpenBySource: new Map(),
       initiating: new Set(),
       established: new IndexMap(),

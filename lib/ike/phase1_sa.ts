@@ -95,8 +95,11 @@ export function answerFirstMessage(
   { header, body }: Received,
   name: "ID_PROT" | "AGGRESSIVE",
 ): void {
+  const opening = openingKey(header.initiatorCookie, from);
+  if (core.refused.has(opening)) return drop(core, "refusedAgain", from);
   const peer = peerOf(core, from);
   const refuse = (error: NegotiationError, code = error.notify) => {
+    rememberRefusal(core, opening);
     if (!core.limiter.allows(core.now, `report ${formatAddress(from.address)}`)) {
       return drop(core, "refused", from, error.message);
     }
@@ -135,6 +138,14 @@ export function answerFirstMessage(
   core.halfOpenBySource.set(source, (core.halfOpenBySource.get(source) ?? 0) + 1);
   armGiveUp(core, exchange);
   run(core, exchange, row, { header, from, to, datagram: message, payloads, rest: new Uint8Array(0) });
+}
+
+const MOST_REFUSALS = 1024;
+
+/** Copies of a refused first message get no second answer and no second line in the log. */
+function rememberRefusal(core: Core, opening: string): void {
+  if (core.refused.size >= MOST_REFUSALS) core.refused.delete(core.refused.values().next().value!);
+  core.refused.add(opening);
 }
 
 /** Bounds what strangers make us remember. */
@@ -258,6 +269,7 @@ export function endPhase1(core: Core, sa: Phase1Sa, reason: EndReason): void {
   const wasEstablished = sa.state === "established";
   if (wasEstablished && (reason === "expired" || reason === "closed" || reason === "dead")) sendDelete(core, sa);
   sa.state = "dead";
+  if (reason === "failed" && sa.role === "responder") rememberRefusal(core, sa.opening);
   leaveHalfOpen(core, sa);
   core.initiating.delete(sa);
   core.timers.drop(sa);

@@ -44,6 +44,8 @@ export interface Core {
   readonly openings: Map<string, Phase1Sa>;
   /** Responders' SAs that are not established, oldest first. */
   readonly halfOpen: Set<Phase1Sa>;
+  /** Keys of first messages that were refused lately. */
+  readonly refused: Set<string>;
   readonly halfOpenBySource: Map<string, number>;
   /** SAs under way that we began. */
   readonly initiating: Set<Phase1Sa>;
