@@ -9,7 +9,6 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { KeyEngine } from "../engine/key_engine.ts";
 import type { Effect, SaUsage } from "../engine/effects.ts";
-import { addressOf } from "../ffi/address.ts";
 import { type Address, equalAddress, formatAddress } from "../ip/address.ts";
 import type { Flow, SaParameters } from "../ipsec/types.ts";
 import { configureInterface, setMtu } from "../linux/interface.ts";
@@ -30,15 +29,13 @@ import {
   type UdpSocket,
 } from "../linux/sockets.ts";
 import { openTun, type Tun } from "../linux/tun.ts";
-import { Transmitter } from "../linux/transmit.ts";
-import { type Arena, createArena } from "../octets/arena.ts";
-import type { Bytes } from "../octets/bytes.ts";
 import { monotonicEpoch } from "./clock.ts";
-import type { RelayedDatagram } from "./ike_relay.ts";
 import { IkeRelayServer } from "./ike_relay_server.ts";
+import { IkeSender } from "./ike_sender.ts";
 import type { Report, Role, UdpSocketGrant } from "./packet_orders.ts";
 import { PacketWorkers } from "./packet_workers.ts";
 import { runDirectory } from "./paths.ts";
+import { PathMtus } from "./path_mtus.ts";
 import { PfkeyServer } from "./pfkey_server.ts";
 
 export interface EncOptions {
@@ -68,8 +65,6 @@ const MIN_MTU = 1280;
 const USAGE_MS = 500;
 /** Path MTUs are asked for again so that a path may recover (RFC 1191 6.3). */
 const PATH_MTU_MS = 600_000;
-const PATH_MTU_CACHE_MS = 5_000;
-const RELAY_ARENA_OCTETS = 1 << 20;
 
 /** A flow that the kernel's tables shall, or shall no longer, know. */
 interface PendingFlow {
@@ -98,18 +93,14 @@ export class Enc {
   readonly #workers = new PacketWorkers();
   readonly #engine: KeyEngine;
   readonly #udp: { udp4?: UdpSocket; udp6?: UdpSocket } = {};
-  readonly #relayArena: Arena;
-  readonly #relayAt: number;
-  readonly #relayTransmitter: Transmitter;
+  readonly #ikeSender: IkeSender;
   #server!: PfkeyServer;
   #relay: IkeRelayServer | undefined;
   #tick: ReturnType<typeof setTimeout> | undefined;
   #intervals: ReturnType<typeof setInterval>[] = [];
   readonly #destinations = new Map<number, Address>();
   readonly #used = new Map<number, { packets: number; first: number; last: number }>();
-  /** By peer: what the kernel says, for a few seconds; and what routers have said. */
-  readonly #pathMtus = new Map<string, { mtu: number; until: number }>();
-  readonly #heardMtus = new Map<string, { mtu: number; until: number }>();
+  readonly #pathMtus: PathMtus;
   #mtu: number;
   readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
   readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
@@ -135,10 +126,12 @@ export class Enc {
       usageOf: (id) => this.#usageOf(id),
       statistics: () => this.#statistics(),
     });
-    this.#relayArena = createArena(RELAY_ARENA_OCTETS, addressOf);
+    this.#pathMtus = new PathMtus(
+      (destination) => findPathMtu(this.#netlink, destination, { mark: DEFAULT_MARK }),
+      () => performance.now(),
+    );
     this.#openUdp(undo);
-    this.#relayTransmitter = new Transmitter(this.#relayArena, this.#udp);
-    this.#relayAt = this.#relayArena.reserve(65536 + 4);
+    this.#ikeSender = new IkeSender(this.#udp);
     this.#stack.use(undo.move());
   }
 
@@ -215,13 +208,13 @@ export class Enc {
     }, (report) => this.#onReport(report));
     for (const [name, value] of this.#options.sysctls) this.#perform(this.#engine.setSysctl(name, value));
     this.#orderEnable();
-    this.#relay = new IkeRelayServer(join(runDirectory(), "ike.sock"), (datagram) => this.#sendRelayed(datagram));
+    this.#relay = new IkeRelayServer(join(runDirectory(), "ike.sock"), (datagram) => this.#ikeSender.send(datagram));
     this.#stack.use(
       new NetworkMonitor((events) => {
         this.#noticeAll(this.#router.networkChanged(events));
         const ownOnly = events.every((event) => event.type === "link" && event.link.index === this.#link.index);
         if (ownOnly) return;
-        this.#pathMtus.clear();
+        this.#pathMtus.askAgain();
         this.#refreshPathMtus();
       }),
     );
@@ -252,7 +245,7 @@ export class Enc {
           id: effect.id,
           sa: effect.sa,
           slot: this.#workers.assignSlot(effect.id),
-          pathMtu: this.#pathMtu(effect.sa.destination),
+          pathMtu: this.#pathMtus.of(effect.sa.destination),
         });
       case "updateSa":
         return this.#workers.order({ order: "updateSa", id: effect.id, sa: effect.sa, state: effect.state });
@@ -399,38 +392,17 @@ export class Enc {
 
   // ---- path MTU
 
-  #pathMtu(destination: Address): number {
-    const key = formatAddress(destination);
-    const now = performance.now();
-    const heard = this.#heardMtus.get(key);
-    if (heard && heard.until > now) return heard.mtu;
-    this.#heardMtus.delete(key);
-    const known = this.#pathMtus.get(key);
-    if (known && known.until > now) return known.mtu;
-    let mtu = 0;
-    try {
-      mtu = findPathMtu(this.#netlink, destination, { mark: DEFAULT_MARK }) ?? 0;
-    } catch {
-      // No route to the peer now: the usual MTU serves until there is one.
-    }
-    this.#pathMtus.set(key, { mtu, until: now + PATH_MTU_CACHE_MS });
-    return mtu;
-  }
-
   /** A router said that packets to a peer were too big. Anyone can say so: it must be a peer of ours (RFC 2401 6.1). */
   #heardTooBig({ destination, mtu }: TooBig): void {
-    const key = formatAddress(destination);
     const isPeer = [...this.#destinations.values()].some((each) => equalAddress(each, destination));
-    // The news may only lower what is known, and is believed for as long as RFC 1191 6.3 says.
-    if (!isPeer || mtu >= (this.#pathMtu(destination) || Infinity)) return;
-    this.#heardMtus.set(key, { mtu, until: performance.now() + PATH_MTU_MS });
-    this.#log.debug(`the path to ${key} takes packets of ${mtu} octets`);
+    if (!isPeer || !this.#pathMtus.heard(destination, mtu)) return;
+    this.#log.debug(`the path to ${formatAddress(destination)} takes packets of ${mtu} octets`);
     this.#refreshPathMtus();
   }
 
   #refreshPathMtus(): void {
     for (const [id, destination] of this.#destinations) {
-      this.#workers.order({ order: "pathMtu", id, mtu: this.#pathMtu(destination) });
+      this.#workers.order({ order: "pathMtu", id, mtu: this.#pathMtus.of(destination) });
     }
   }
 
@@ -471,26 +443,6 @@ export class Enc {
         Object.entries(this.#workers.statistics(protocol)).map(([counter, value]) => [`${name}.${counter}`, value])
       ),
     );
-  }
-
-  // ---- IKE over UDP 4500
-
-  #sendRelayed({ kind, local, remote, octets }: RelayedDatagram): void {
-    const { u8 } = this.#relayArena;
-    const at = this.#relayAt;
-    const target = this.#relayTransmitter.target(local.address, remote.address, remote.port);
-    let length: number;
-    if (kind === "keepalive") {
-      u8[at] = 0xff;
-      length = 1;
-    } else {
-      if (octets.length > 65000) return;
-      u8.fill(0, at, at + 4);
-      u8.set(octets as Bytes, at + 4);
-      length = octets.length + 4;
-    }
-    this.#relayTransmitter.datagram(target, at, length);
-    this.#relayTransmitter.flush();
   }
 
   /** Ends the engine: interface, routes, rules, filters and sockets of ours are gone afterwards, and nothing else. */

@@ -1,0 +1,59 @@
+/** What is known of the paths to the peers (RFC 1191, RFC 8201). @module */
+import { type Address, formatAddress } from "../ip/address.ts";
+
+/** News of routers are believed so long (RFC 1191 6.3), the kernel's word is asked for again after a moment. */
+const HEARD_MS = 600_000;
+const ASKED_MS = 5_000;
+
+interface Known {
+  readonly mtu: number;
+  readonly until: number;
+}
+
+/** MTUs by peer. */
+export class PathMtus {
+  readonly #asked = new Map<string, Known>();
+  readonly #heard = new Map<string, Known>();
+  readonly #ask: (destination: Address) => number | undefined;
+  readonly #now: () => number;
+
+  /**
+   * @param ask what the kernel says; undefined or an exception when it has no route
+   * @param now milliseconds
+   */
+  constructor(ask: (destination: Address) => number | undefined, now: () => number) {
+    this.#ask = ask;
+    this.#now = now;
+  }
+
+  /** The largest packet that gets to `destination`; 0: unknown. */
+  of(destination: Address): number {
+    const key = formatAddress(destination);
+    const now = this.#now();
+    for (const table of [this.#heard, this.#asked]) {
+      const known = table.get(key);
+      if (known && known.until > now) return known.mtu;
+      table.delete(key);
+    }
+    let mtu = 0;
+    try {
+      mtu = this.#ask(destination) ?? 0;
+    } catch {
+      // No route to the peer now: the usual MTU serves until there is one.
+    }
+    this.#asked.set(key, { mtu, until: now + ASKED_MS });
+    return mtu;
+  }
+
+  /** A router said that `mtu` is the most: it may only lower what is known. Answers whether it did. */
+  heard(destination: Address, mtu: number): boolean {
+    if (mtu >= (this.of(destination) || Infinity)) return false;
+    this.#heard.set(formatAddress(destination), { mtu, until: this.#now() + HEARD_MS });
+    return true;
+  }
+
+  /** Addresses, routes or links have changed. */
+  askAgain(): void {
+    this.#asked.clear();
+  }
+}
