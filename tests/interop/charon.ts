@@ -58,7 +58,8 @@ export class Charon {
     flush_line = yes } }
   plugins { vici { socket = unix://${folder}/vici }
     kernel-libipsec { allow_peer_ts = yes }
-    }
+    kernel-netlink { fwmark = !0x42 }
+    socket-default { fwmark = 0x42 } }
   ${settings}
 }
 `,
@@ -113,5 +114,11 @@ export class Charon {
   /** Brings up a child. */
   initiate(child: string, seconds = 20): Promise<ExecResult> {
     return this.swanctl(["--initiate", "--child", child, "--timeout", String(seconds)], false);
+  }
+
+  async stop(): Promise<void> {
+    await this.process.stop("SIGTERM", 10_000);
+    // The next one begins with a log of its own.
+    Deno.writeTextFileSync(join(this.folder, "charon.log"), "");
   }
 }
