@@ -15,6 +15,7 @@ export class RegexError extends Error {
 }
 
 type Node =
+  | { kind: "octet"; code: number }
   | { kind: "set"; members: Uint8Array }
   | { kind: "sequence" | "alternatives"; of: Node[] }
   | { kind: "group"; index: number; of: Node }
@@ -48,7 +49,7 @@ const CLASSES: Record<string, (octet: number) => boolean> = {
   xdigit: (octet) => isDigit(octet) || between("a", "f")(octet) || between("A", "F")(octet),
 };
 
-const setOf = (holds: (octet: number) => boolean): Uint8Array => Uint8Array.from({ length: 256 }, (_, i) => +holds(i));
+const EVERY = new Uint8Array(256).fill(1);
 
 class Parser {
   #at = 0;
@@ -129,7 +130,7 @@ class Parser {
       case "[":
         return this.bracket();
       case ".":
-        return { kind: "set", members: setOf(() => true) };
+        return { kind: "set", members: EVERY };
       case "^":
         return { kind: "assert", what: "start" };
       case "$":
@@ -150,8 +151,7 @@ class Parser {
   }
 
   #octet(character: string): Node {
-    const code = character.charCodeAt(0);
-    return { kind: "set", members: setOf((octet) => octet === code) };
+    return { kind: "octet", code: character.charCodeAt(0) };
   }
 
   bracket(): Node {
@@ -205,6 +205,7 @@ class Parser {
 }
 
 type Instruction =
+  | { op: "octet"; code: number }
   | { op: "set"; members: Uint8Array }
   | { op: "split"; one: number; other: number }
   | { op: "jump"; to: number }
@@ -225,6 +226,9 @@ function compile(root: Node, pattern: string): Instruction[] {
   };
   const walk = (node: Node): void => {
     switch (node.kind) {
+      case "octet":
+        emit({ op: "octet", code: node.code });
+        return;
       case "set":
         emit({ op: "set", members: node.members });
         return;
@@ -371,7 +375,10 @@ export function compileRegex(pattern: string): Regex {
       const octet = subject.charCodeAt(at);
       for (const state of active) {
         const instruction = program[state];
-        if (instruction.op === "set" && instruction.members[octet]) {
+        const consumes = instruction.op === "octet"
+          ? instruction.code === octet
+          : instruction.op === "set" && instruction.members[octet] === 1;
+        if (consumes) {
           enter(state + 1, current[state]!, at + 1, following, next);
         }
       }

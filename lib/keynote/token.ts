@@ -28,13 +28,18 @@ export interface Field {
   readonly tokens: readonly Token[];
 }
 
-const OPERATORS = "-> && || == != <= >= ~= ( ) { } ; , ! < > = + - * / % ^ . $ @ &".split(" ");
+const PAIRS = new Set("-> && || == != <= >= ~=".split(" "));
+const SINGLES = new Set("( ) { } ; , ! < > = + - * / % ^ . $ @ &".split(" "));
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const THRESHOLD = /[1-9][0-9]*-of(?![A-Za-z0-9_])/y;
-const FLOAT = /[0-9]+\.[0-9]+/y;
-const INTEGER = /[0-9]+/y;
+const NUMBER = /[0-9]+(\.[0-9]+)?/y;
+/** What stands for itself in a string literal. */
+const PLAIN = /[^"\\\n\r]+/y;
 const SIMPLE_ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", f: "\f" };
 
+const isDigit = (character: string) => character >= "0" && character <= "9";
+const isNameStart = (character: string) =>
+  (character >= "a" && character <= "z") || (character >= "A" && character <= "Z") || character === "_";
 const isBlank = (character: string | undefined) => character === " " || character === "\t" || character === "\r";
 
 /**
@@ -49,8 +54,9 @@ export function readString(text: string, start: number): { value: string; end: n
     if (character === '"') return { value, end: at + 1 };
     if (character === "\n" || character === "\r") break;
     if (character !== "\\") {
-      value += character;
-      at++;
+      PLAIN.lastIndex = at;
+      value += PLAIN.exec(text)![0];
+      at = PLAIN.lastIndex;
       continue;
     }
     // "\0", "\00" and "\000" are the digits themselves: NUL cannot be written.
@@ -101,16 +107,15 @@ function readTokens(text: string, contents: number, field: FieldName): { tokens:
         pattern.lastIndex = at;
         return pattern.exec(text)?.[0];
       };
-      const name = match(NAME);
-      const threshold = field === "licensees" ? match(THRESHOLD) : undefined;
-      const float = match(FLOAT);
-      const integer = match(INTEGER);
-      const operator = OPERATORS.find((candidate) => text.startsWith(candidate, at));
-      if (name) push("name", name, at, at + name.length);
-      else if (threshold) push("k-of", threshold.slice(0, -"-of".length), at, at + threshold.length);
-      else if (float) push("float", float, at, at + float.length);
-      else if (integer) push("integer", integer, at, at + integer.length);
-      else if (operator) push("operator", operator, at, at + operator.length);
+      const threshold = field === "licensees" && isDigit(character) ? match(THRESHOLD) : undefined;
+      const pair = text.slice(at, at + 2);
+      if (isNameStart(character)) push("name", match(NAME)!, at, NAME.lastIndex);
+      else if (threshold) push("k-of", threshold.slice(0, -"-of".length), at, THRESHOLD.lastIndex);
+      else if (isDigit(character)) {
+        const number = match(NUMBER)!;
+        push(number.includes(".") ? "float" : "integer", number, at, NUMBER.lastIndex);
+      } else if (PAIRS.has(pair)) push("operator", pair, at, at + 2);
+      else if (SINGLES.has(character)) push("operator", character, at, at + 1);
       else {
         throw new KeyNoteSyntaxError(`character ${JSON.stringify(character)} has no meaning here`, {
           start: at,
