@@ -84,7 +84,7 @@ export function beginExtensions(core: Core, sa: Phase1Sa): void {
   const { peer } = sa;
   const xauth = asked ? (asked === sa.role ? "client" : "server") : undefined;
   if (!xauth && !peer.modeConfig) return;
-  sa.extension = { xauth, attempts: 0, ready: false };
+  sa.extension = { xauth, attempts: 0, admitted: !xauth, ready: false };
   if (xauth === "server") askUser(core, sa);
   else if (!xauth) beginModeConfig(core, sa);
 }
@@ -134,7 +134,10 @@ function judge(core: Core, sa: Phase1Sa, attributes: readonly Attribute[]): void
   const known = name === undefined ? undefined : core.configuration.xauthUsers.get(name);
   const isRight = known !== undefined && password !== undefined && equalConstantTime(known.reveal(), password);
   log(core, "Negotiation", 0, () => `XAUTH user ${JSON.stringify(name ?? "")} ${isRight ? "accepted" : "refused"}`);
-  if (isRight) sa.extension!.user = name;
+  if (isRight) {
+    sa.extension!.user = name;
+    sa.extension!.admitted = true;
+  }
   transact(core, sa, "xauth-status", CFG_TYPE.SET, [
     numberAttribute(CFG.XAUTH_STATUS, isRight ? XAUTH_OK : XAUTH_FAIL),
   ]);
@@ -200,7 +203,7 @@ export function answer(context: Context): void {
     }
     respond(CFG_TYPE.REPLY, addressingAttributes(sa, addressingOf(core, sa), attributes));
   } else if (type === CFG_TYPE.SET) {
-    if (sa.peer.modeConfig?.role === "client") takeAddressing(core, sa, attributes);
+    if (sa.peer.modeConfig?.role === "client") exchange.transaction.set = attributes;
     respond(CFG_TYPE.ACK, attributes.map((attribute) => ({ type: attribute.type, value: EMPTY })));
   } else {throw new NegotiationError("PAYLOAD_MALFORMED", {
       item: "ATTRIBUTE",
@@ -208,12 +211,14 @@ export function answer(context: Context): void {
     });}
 }
 
-/** XAUTH's verdict counts once our acknowledgement has left. */
+/** XAUTH's verdict and what was set count once our acknowledgement has left. */
 export function afterAnswer({ core, sa, exchange }: Context): void {
-  const { status } = exchange.transaction!;
+  const { status, set } = exchange.transaction!;
   const extension = sa.extension;
+  if (set) return takeAddressing(core, sa, set);
   if (status === undefined || extension?.xauth !== "client") return;
   if (!status) return giveUpPhase1(core, sa, "XAUTH", "the peer refuses our user name or password");
+  extension.admitted = true;
   if (sa.peer.modeConfig) beginModeConfig(core, sa);
   else ready(core, sa);
 }
@@ -273,7 +278,7 @@ function addressingAttributes(
   };
   if (from.address) {
     each(CFG.INTERNAL_IP4_ADDRESS, CFG.INTERNAL_IP6_ADDRESS, [from.address]);
-    sa.extension ??= { attempts: 0, ready: true };
+    sa.extension ??= { attempts: 0, admitted: true, ready: true };
     sa.extension.assigned = from.address.octets;
   }
   if (from.netmask) each(CFG.INTERNAL_IP4_NETMASK, CFG.INTERNAL_IP6_NETMASK, [from.netmask]);

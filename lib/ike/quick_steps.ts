@@ -75,7 +75,7 @@ function selectorsOf(connection: Connection, sa: Phase1Sa): { local?: ClientSele
  */
 export function findConnection(context: Context): void {
   const { core, sa, exchange, message } = context;
-  if (sa.extension?.ready === false) {
+  if (sa.extension?.admitted === false) {
     throw new NegotiationError("NO_PROPOSAL_CHOSEN", { item: "XAUTH", detail: "is not finished" });
   }
   const ids = readIds(context);

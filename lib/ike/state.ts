@@ -1,5 +1,6 @@
 /** What the core remembers: phase 1 SAs, exchanges, SA pairs, connections wanted. Plain data; the modules work on it. @module */
 import type { Cbc } from "../crypto/cipher.ts";
+import type { Attribute } from "../isakmp/attributes.ts";
 import type { Reassembly } from "../isakmp/fragments.ts";
 import type { ClientSelector, Identification } from "../isakmp/identification.ts";
 import type { Header, Payload } from "../isakmp/message.ts";
@@ -175,6 +176,9 @@ export interface ExtensionState {
   readonly xauth?: "client" | "server";
   user?: string;
   attempts: number;
+  /** The user is proven, or nobody asks for one: the peer may begin phase 2. */
+  admitted: boolean;
+  /** Nothing is missing: we may begin phase 2. */
   ready: boolean;
   /** Mode config: our address at the server, or the client's. */
   assigned?: Bytes;
@@ -228,8 +232,9 @@ export interface Exchange {
 export interface TransactionState {
   identifier: number;
   purpose: "xauth-request" | "xauth-status" | "config-request" | "config-set" | "answer";
-  /** An XAUTH status to act on after the message has left. */
+  /** What to act on after our answer has left: an XAUTH status, an address that was set. */
   status?: boolean;
+  set?: readonly Attribute[];
 }
 
 /** A Quick Mode. */

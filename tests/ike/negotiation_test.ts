@@ -1,32 +1,222 @@
-import { assert, assertEquals } from "@std/assert";
-import { Network } from "../simulation/network.ts";
-import { blocked, Gateway, realCompute } from "../simulation/ike_node.ts";
-import { configuration, connection, peer } from "./configurations.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ESP_CIPHERS } from "../../lib/crypto/algorithms.ts";
+import {
+  generateRsaKey,
+  type KeyObject,
+  parsePrivateKey,
+  publicKeyOf,
+  signEcdsa,
+  signRsaBare,
+  verifyEcdsa,
+  verifyRsaBare,
+} from "../../lib/crypto/signature.ts";
+import type { Computation, ComputationResult } from "../../lib/ike/events.ts";
+import { formatId, textId } from "../../lib/isakmp/identification.ts";
+import { IKE_AUTHENTICATION, type IKE_ENCRYPTION, type IKE_GROUP, type IKE_HASH } from "../../lib/isakmp/numbers.ts";
+import { blocked, type Compute, realCompute } from "../simulation/ike_node.ts";
+import { type Phase1Options, phase1Transform, suite } from "./configurations.ts";
+import { connected, NAME, type Options } from "./gateways.ts";
 
-const WEST = "192.0.2.1", EAST = "192.0.2.2";
+/** Both directions work. */
+function assertUp(options: Options) {
+  const ends = connected(options);
+  const told = [...ends.west.texts("failed"), ...ends.east.texts("failed")].join("\n");
+  assertEquals(blocked(ends.west, ends.east, NAME), undefined, told);
+  assertEquals(blocked(ends.east, ends.west, NAME), undefined, told);
+  assertEquals(ends.west.kernel.complaints.concat(ends.east.kernel.complaints), []);
+  return ends;
+}
 
-Deno.test("Main Mode and Quick Mode bring a connection up", () => {
-  const network = new Network(1);
-  const west = new Gateway(
-    network,
-    WEST,
-    configuration([peer("east", EAST)], [
-      connection("west-east", "east", { local: "10.1.0.0/16", remote: "10.2.0.0/16" }),
-    ]),
-    { compute: realCompute },
+const withPhase1 = (options: Phase1Options): Options => ({
+  peer: { transforms: [phase1Transform(options)] },
+  compute: realCompute,
+});
+
+for (const exchange of ["ID_PROT", "AGGRESSIVE"] as const) {
+  Deno.test(`${exchange} with a pre-shared key brings a connection up`, () => {
+    const { west, east } = assertUp({ peer: { exchange }, compute: realCompute });
+    assertEquals(west.texts("established").length, 2);
+    assertEquals(east.texts("established").length, 2);
+    assertEquals(west.kernel.flows.length, 1);
+    assertEquals(east.kernel.flows.length, 1);
+  });
+}
+
+const CIPHERS: readonly (readonly [keyof typeof IKE_ENCRYPTION, number?])[] = [
+  ["DES_CBC"],
+  ["3DES_CBC"],
+  ["BLOWFISH_CBC", 128],
+  ["CAST_CBC", 128],
+  ["AES_CBC", 128],
+  ["AES_CBC", 192],
+  ["AES_CBC", 256],
+];
+for (const [cipher, keyBits] of CIPHERS) {
+  Deno.test(`phase 1 with ${cipher} ${keyBits ?? ""}`, () => void assertUp(withPhase1({ cipher, keyBits })));
+}
+for (const hash of ["MD5", "SHA", "SHA2_256", "SHA2_384", "SHA2_512"] as const satisfies (keyof typeof IKE_HASH)[]) {
+  Deno.test(`phase 1 with ${hash}`, () => void assertUp(withPhase1({ hash })));
+}
+const GROUPS = [
+  "MODP_768",
+  "MODP_1024",
+  "EC2N_155",
+  "EC2N_185",
+  "MODP_1536",
+  "MODP_2048",
+  "ECP_256",
+  "ECP_384",
+  "ECP_521",
+  "CURVE_25519",
+];
+for (const group of GROUPS as (keyof typeof IKE_GROUP)[]) {
+  Deno.test(`both phases with ${group}`, () => {
+    assertUp({ ...withPhase1({ group }), suites: [suite({ pfs: group })] });
+  });
+}
+
+Deno.test("every ESP cipher that IKE has a number for is negotiated with keys of its length", () => {
+  for (const row of ESP_CIPHERS) {
+    if (row.espTransform === undefined) continue;
+    const cipher = row.espTransformName as "AES";
+    const keyBits = row.keyLengthAttribute === "forbidden" ? undefined : 8 * Math.min(32, row.key.max);
+    const { west } = assertUp({ suites: [suite({ cipher, keyBits, authentication: row.aead ? null : "HMAC_SHA" })] });
+    const sa = west.kernel.current(NAME)!;
+    const octets = keyBits === undefined ? row.key.recommended : keyBits / 8;
+    assertEquals([sa.encryption, sa.encryptionKey?.length ?? 0], [row.name, octets + row.saltOctets]);
+    assertEquals(sa.authenticationKey?.length ?? 0, row.aead ? 0 : 20);
+  }
+});
+
+Deno.test("AH alone, and AH with ESP as one bundle with ESP inside", () => {
+  const alone = assertUp({ suites: [suite({ protocol: "AH", ah: "SHA2_256", authentication: "HMAC_SHA2_256" })] });
+  const sa = alone.west.kernel.current(NAME)!;
+  assertEquals([sa.protocol, sa.authentication, sa.authenticationKey?.length, sa.tunnel], ["ah", "sha2-256", 32, true]);
+  const { west, east } = assertUp({ suites: [suite({ protocol: "AH" }, {})] });
+  const [esp, ah] = [...west.kernel.outbound.values()];
+  assertEquals([esp.protocol, esp.tunnel, ah.protocol, ah.tunnel], ["esp", true, "ah", false]);
+  assertEquals(west.kernel.outbound.size + west.kernel.inbound.size + east.kernel.outbound.size, 6);
+});
+
+Deno.test("host to host without client IDs in transport mode", () => {
+  const { west } = assertUp({ hostToHost: true, suites: [suite({ mode: "TRANSPORT" })] });
+  assertEquals(west.kernel.current(NAME)!.tunnel, false);
+  assertStringIncludes(west.texts("established", 2)[0], "192.0.2.1/32 to 192.0.2.2/32");
+});
+
+Deno.test("the first suite that the responder allows is taken, and the SPIs of the others are given back", () => {
+  const ours = [suite({ protocol: "AH" }), suite({ cipher: "AES_GCM_16", authentication: null }), suite()];
+  const { west, east } = assertUp({ suites: ours, eastConnection: { suites: [suite()] } });
+  assertEquals(west.kernel.current(NAME)!.encryption, "aes");
+  assertEquals(west.kernel.reserved.size + east.kernel.reserved.size, 0);
+});
+
+Deno.test("limits in kilobytes: offered, or the responder's own, told by RESPONDER-LIFETIME", () => {
+  const kilobytes = { offer: 1000, least: 768, most: 1536 };
+  const offered = assertUp({ suites: [suite({ kilobytes })] });
+  assertEquals(offered.west.kernel.current(NAME)!.hard.bytes, 1_024_000);
+  const told = assertUp({ suites: [suite()], eastConnection: { suites: [suite({ kilobytes })] } });
+  assertEquals(told.west.kernel.current(NAME)!.hard.bytes, 1_024_000);
+  assertEquals(told.east.kernel.current(NAME)!.hard.bytes, 1_024_000);
+  const { soft, hard } = told.west.kernel.current(NAME)!;
+  assert(soft.bytes > 0.8 * hard.bytes && soft.bytes < hard.bytes && soft.seconds < hard.seconds);
+});
+
+// ---- signatures ----------------------------------------------------------------------------------------------------
+
+/** Signs with `own`, verifies with the public half of `peer`. */
+function withKeys(own: KeyObject, peer: KeyObject): Compute {
+  return (task: Computation, random): ComputationResult => {
+    const isRsa = "method" in task && task.method === IKE_AUTHENTICATION.RSA_SIG;
+    if (task.op === "sign") {
+      const signature = isRsa ? signRsaBare(own, task.octets) : signEcdsa(own, task.octets);
+      return { ok: true, value: { signature, certificates: [{ encoding: 4, octets: new Uint8Array(3000).fill(7) }] } };
+    }
+    if (task.op !== "verify") return realCompute(task, random);
+    const verify = isRsa ? verifyRsaBare : verifyEcdsa;
+    const good = verify(publicKeyOf(peer), task.octets, task.signature) && task.certificates.length === 1;
+    return good
+      ? { ok: true, value: { credential: formatId(task.remoteId) } }
+      : { ok: false, error: "the signature does not match the public key" };
+  };
+}
+
+const ecKey = async (namedCurve: string) => {
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve }, true, ["sign"]) as CryptoKeyPair;
+  return parsePrivateKey(new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey)));
+};
+
+const IDS = {
+  west: { localId: textId("FQDN", "west.example.org"), remoteId: textId("FQDN", "east.example.org") },
+  east: { localId: textId("FQDN", "east.example.org"), remoteId: textId("FQDN", "WEST.example.org") },
+};
+
+for (const exchange of ["ID_PROT", "AGGRESSIVE"] as const) {
+  Deno.test(`${exchange} with RSA signatures, certificates and fragments`, () => {
+    const [a, b] = [generateRsaKey(1024), generateRsaKey(1024)];
+    const ends = assertUp({
+      peer: { exchange, secret: undefined, transforms: [phase1Transform({ method: "RSA_SIG" })] },
+      ...IDS,
+      compute: withKeys(a, b),
+      eastCompute: withKeys(b, a),
+    });
+    assertStringIncludes(ends.west.texts("established", 1)[0], "as FQDN east.example.org");
+    // A certificate of 3000 octets does not fit one packet of 1280.
+    const messages = exchange === "ID_PROT" ? 9 : 6;
+    assert(ends.network.counters.sent >= messages + 4, String(ends.network.counters.sent));
+  });
+
+  Deno.test(`${exchange}: another key than the expected one is refused and named`, () => {
+    const [a, b] = [generateRsaKey(1024), generateRsaKey(1024)];
+    const { west, east, network } = connected({
+      peer: { exchange, secret: undefined, transforms: [phase1Transform({ method: "RSA_SIG" })] },
+      ...IDS,
+      compute: withKeys(a, b),
+      eastCompute: withKeys(b, b),
+    });
+    network.run(30_000);
+    assertEquals(west.ike.pairStatus().length, 0);
+    const [text] = east.texts("failed", 1);
+    assertStringIncludes(text, "ID FQDN west.example.org: the signature does not match the public key");
+  });
+}
+
+for (const [method, curve] of [["ECDSA_256", "P-256"], ["ECDSA_384", "P-384"]] as const) {
+  Deno.test(`Main Mode with ${method}`, async () => {
+    const [a, b] = [await ecKey(curve), await ecKey(curve)];
+    assertUp({
+      peer: { secret: undefined, transforms: [phase1Transform({ method })] },
+      ...IDS,
+      compute: withKeys(a, b),
+      eastCompute: withKeys(b, a),
+    });
+  });
+}
+
+Deno.test("what verified a peer reaches the policy, which can refuse with its reason", () => {
+  const [a, b] = [generateRsaKey(1024), generateRsaKey(1024)];
+  const queries: Record<string, string>[] = [];
+  const { west, east, network } = connected({
+    peer: { secret: undefined, transforms: [phase1Transform({ method: "RSA_SIG" })] },
+    ...IDS,
+    compute: withKeys(a, b),
+    eastCompute: withKeys(b, a),
+    eastEnvironment: {
+      authorize: ({ attributes, credential }) => {
+        queries.push(attributes);
+        assertEquals(credential, "west.example.org");
+        return { allowed: false, explanation: "no assertion licenses west.example.org" };
+      },
+    },
+  });
+  network.run(5000);
+  assertEquals(queries[0].remote_id, "west.example.org");
+  assertEquals(queries[0].esp_enc_alg, "aes");
+  assertEquals(queries[0].initiator, "no");
+  assertEquals(queries[0].remote_filter, "010.001.000.000-010.001.255.255");
+  assertStringIncludes(
+    east.texts("failed", 2)[0],
+    "policy: offered ESP AES-128 HMAC_SHA TUNNEL, no assertion licenses west.example.org",
   );
-  const east = new Gateway(
-    network,
-    EAST,
-    configuration([peer("west", WEST)], [
-      connection("west-east", "west", { local: "10.2.0.0/16", remote: "10.1.0.0/16" }, { active: false }),
-    ]),
-    { compute: realCompute },
-  );
-  west.input((ike, now) => ike.start(now));
-  network.run(1000);
-  console.log(west.outcomes.map((o) => o.text), east.outcomes.map((o) => o.text), west.log, east.log);
-  assertEquals(blocked(west, east, "west-east"), undefined);
-  assertEquals(blocked(east, west, "west-east"), undefined);
-  assert(west.ike.isUp("west-east"));
+  assertStringIncludes(west.texts("failed", 2)[0], "the peer refuses it: NO_PROPOSAL_CHOSEN");
 });
