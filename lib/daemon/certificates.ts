@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import type { IsakmpdSettings } from "../config/isakmpd_conf.ts";
-import { encodePublicKey, parsePrivateKey, type PublicKey } from "../crypto/signature.ts";
+import { encodePublicKey, KeyError, parsePrivateKey, type PublicKey } from "../crypto/signature.ts";
 import type { Certificate as CertificatePayload, VerifyTask } from "../ike/events.ts";
 import { describeId, type Identification } from "../isakmp/identification.ts";
 import { CERT_ENCODING, ID_TYPE, IKE_AUTHENTICATION } from "../isakmp/numbers.ts";
@@ -14,7 +14,8 @@ import { describeProblem, parseAssertions } from "../keynote/parse.ts";
 import { addLocal, AssertionSet } from "../keynote/query.ts";
 import { addCredentials } from "../keynote/signature.ts";
 import { octetString } from "../keynote/text.ts";
-import type { Bytes } from "../octets/bytes.ts";
+import { type Bytes, equal } from "../octets/bytes.ts";
+import { formatHex } from "../octets/hex.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { parseRevocationList, type RevocationList } from "../x509/crl.ts";
 import { CertificateError } from "../x509/error.ts";
@@ -24,6 +25,7 @@ import { type Trust, validatePath } from "../x509/path.ts";
 import { decodeFile } from "../x509/pem.ts";
 import type { CertificateStore, ProvenKey } from "./isakmpd_credentials.ts";
 import { readKeynoteFolder } from "./keynote_folder.ts";
+import { PrivateFileError, readPrivateFile } from "./private_file.ts";
 import { principalsOf, pseudoCredentials } from "./pseudo_credentials.ts";
 
 /** The settings that are needed. */
@@ -197,17 +199,39 @@ export class CertificateDirectories implements CertificateStore {
   }
 
   /** What is wrong with our own side for an ID: no certificate, not valid, or not that of our private key. */
-  ownProblems(localId: Identification, privateKey: Uint8Array): string[] {
+  ownProblems(localId: Identification): string[] {
+    if (readKeynoteFolder(this.settings.credentialDirectory, localId)) return [];
     const identity = identityOf(localId);
     const own = identity ? this.#certificates.filter((certificate) => carries(certificate, identity)) : [];
     const who = describeId(localId);
     if (own.length === 0) return [`${this.settings.certDirectory}: no certificate for ${who}`];
-    const publicKey = octetString(encodePublicKey(parsePrivateKey(privateKey)));
-    const ours = own.filter(({ key }) => key && octetString(encodePublicKey(key)) === publicKey);
-    if (ours.length === 0) return [`the certificate for ${who} is not that of the private key`];
-    const results = ours.map((certificate) => validatePath(certificate, this.#trust([], [])));
-    if (results.some(({ ok }) => ok)) return [];
-    return results.flatMap((result) => result.ok ? [] : [result.message]);
+    const results = own.map((certificate) => validatePath(certificate, this.#trust([], [])));
+    const problems = results.some(({ ok }) => ok) ? [] : results.flatMap((result) => result.ok ? [] : [result.message]);
+    const privateKey = this.#privateKey();
+    if (typeof privateKey === "string") return [...problems, privateKey];
+    const ours = own.some(({ key }) => key && equal(encodePublicKey(key), privateKey));
+    return ours ? problems : [...problems, `the certificate for ${who} is not that of ${this.settings.privateKey}`];
+  }
+
+  /** The public half of the private key's file; or why there is none. */
+  #privateKey(): Bytes | string {
+    try {
+      return encodePublicKey(parsePrivateKey(readPrivateFile(this.settings.privateKey, "private key")));
+    } catch (error) {
+      if (error instanceof PrivateFileError) return error.message;
+      if (error instanceof KeyError) return `${this.settings.privateKey}: ${error.message}`;
+      throw error;
+    }
+  }
+}
+
+/** A DER name in one line, as the policy has it; hexadecimal digits when it is none. */
+export function nameText(der: Uint8Array): string {
+  try {
+    return parseName(der).text;
+  } catch (error) {
+    if (error instanceof CertificateError) return formatHex(der);
+    throw error;
   }
 }
 

@@ -26,6 +26,7 @@ import { DEFAULT_MARK } from "../linux/sockets.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
 import { didYouMean } from "../octets/nearest.ts";
+import { CertificateDirectories, nameText } from "./certificates.ts";
 import { Alarm, monotonicMs, randomOctets, seededRandom } from "./clock.ts";
 import { ComputePool } from "./compute_pool.ts";
 import { type CommandSource, openFifo, stdinSource } from "./fifo.ts";
@@ -37,6 +38,7 @@ import { hostSelector, Kernel } from "./isakmpd_kernel.ts";
 import { authorize } from "./isakmpd_policy.ts";
 import { formatReport, formatSas } from "./isakmpd_report.ts";
 import { IsakmpdUi } from "./isakmpd_ui.ts";
+import { certificateWarnings } from "./isakmpd_warnings.ts";
 import { chooseAddresses, localAddresses } from "./local_addresses.ts";
 import type { Log } from "./log.ts";
 import { PacketLog } from "./packet_log.ts";
@@ -86,6 +88,7 @@ export class Isakmpd {
   readonly #kernel: Kernel | undefined;
   readonly #transport: IkeTransport;
   readonly #ike: Ike;
+  #certificates: CertificateDirectories;
   #credentials: Credentials;
   #packetLog: PacketLog | undefined;
   #secrets: WiresharkSecrets | undefined;
@@ -97,7 +100,8 @@ export class Isakmpd {
 
   private constructor(readonly options: IsakmpdOptions, readonly log: Log, private files: Files) {
     this.#random = options.seed === undefined ? randomOctets : seededRandom(options.seed);
-    this.#credentials = new Credentials(files.conf.settings, this.#pool);
+    this.#certificates = new CertificateDirectories(files.conf.settings);
+    this.#credentials = new Credentials(files.conf.settings, this.#pool, this.#certificates);
     if (options.kernel) {
       this.#kernel = new Kernel(log, {
         acquire: (request) => this.#ask((ike, now) => ike.acquire(now, request), "cannot negotiate for a packet"),
@@ -126,6 +130,7 @@ export class Isakmpd {
     const daemon = new Isakmpd(options, log, files);
     try {
       daemon.#tellFaults(files);
+      for (const warning of certificateWarnings(files, daemon.#certificates)) log.warn(warning);
       if (options.seed !== undefined) log.warn("-r: every key of this daemon can be predicted by who knows the seed");
       await daemon.#kernel?.start();
       const failures = daemon.#listen();
@@ -151,6 +156,8 @@ export class Isakmpd {
         const { policy } = this.files;
         return policy ? authorize(policy, query) : { allowed: true, explanation: "" };
       },
+      certificateAuthorities: () => this.#certificates.authorities(),
+      nameText,
       localAddressFor: (remote) => this.#localFor(remote),
       hasOtherSas: (remote) => this.#kernel?.hadSasWith(remote) ?? false,
       wallClock: () => new Date(),
@@ -229,7 +236,9 @@ export class Isakmpd {
   /** Uses another configuration from now on; SAs stay. */
   apply(files: Files): void {
     this.files = files;
-    this.#credentials = new Credentials(files.conf.settings, this.#pool);
+    this.#certificates = new CertificateDirectories(files.conf.settings);
+    this.#credentials = new Credentials(files.conf.settings, this.#pool, this.#certificates);
+    for (const warning of certificateWarnings(files, this.#certificates)) this.log.warn(warning);
     this.#applyLevels();
     this.#do((ike, now) => ike.reconfigure(now, files.conf.configuration));
     this.#installStanding();

@@ -37,6 +37,8 @@ export interface CertificateStore {
   keyOf(task: VerifyTask): ProvenKey | undefined;
   /** Our certificates for an ID, end entity first. Empty: none. */
   ownChain(localId: Identification, requests: readonly Certificate[]): readonly Certificate[];
+  /** The private key that goes with {@linkcode ownChain}, where it is not that of the settings. */
+  ownKeyPath(localId: Identification): string | undefined;
   /** Authorities to ask a peer's certificate of. */
   authorities(): readonly Certificate[];
 }
@@ -98,6 +100,8 @@ export class Credentials {
 
   /** A key for each ID in Private-key-directory (later releases), else the one key. */
   #privateKeyPath(localId: Identification): string {
+    const ownKey = this.certificates?.ownKeyPath(localId);
+    if (ownKey) return ownKey;
     const { privateKey, privateKeyDirectory } = this.settings;
     const name = privateKeyDirectory && rawKeyPath(privateKeyDirectory, localId);
     if (name) {

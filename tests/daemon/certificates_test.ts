@@ -1,6 +1,6 @@
 // The certificate directories of isakmpd, and the attack of FAQ 13.9.
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { encodePrivateKey, encodePublicKey } from "../../lib/crypto/signature.ts";
+import { encodePublicKey } from "../../lib/crypto/signature.ts";
 import { CertificateDirectories, type CertificateSettings } from "../../lib/daemon/certificates.ts";
 import { identityWarnings } from "../../lib/daemon/identity_warnings.ts";
 import { authorize, parsePolicy } from "../../lib/daemon/isakmpd_policy.ts";
@@ -153,14 +153,18 @@ Deno.test("our certificate is chosen by our ID, with the intermediates, for the 
 
 Deno.test("what is wrong with our own side is said", () => {
   using store = directories(["ca"], ["gw", "under-inter"]);
-  const pem = (name: string) => encodePrivateKey(key(name));
-  assertEquals(store.ownProblems(fqdn("gw.mysite.se"), pem("gw")), []);
-  assertMatch(
-    store.ownProblems(fqdn("gw.mysite.se"), pem("p256"))[0],
-    /FQDN gw.mysite.se is not that of the private key/,
-  );
-  assertMatch(store.ownProblems(fqdn("x.mysite.se"), pem("gw"))[0], /no certificate for FQDN x.mysite.se/);
-  assertMatch(store.ownProblems(fqdn("under.mysite.se"), pem("gw"))[0], /Intermediate is not known/);
+  const withKey = (name: string, mode = 0o600) => {
+    Deno.writeFileSync(store.settings.privateKey, file(`${name}.key`));
+    Deno.chmodSync(store.settings.privateKey, mode);
+    return (id: string) => store.ownProblems(fqdn(id));
+  };
+  assertMatch(store.ownProblems(fqdn("gw.mysite.se"))[0], /private key .*local.key: it does not exist/);
+  const good = withKey("gw");
+  assertEquals(good("gw.mysite.se"), []);
+  assertMatch(good("x.mysite.se")[0], /no certificate for FQDN x.mysite.se/);
+  assertMatch(good("under.mysite.se")[0], /Intermediate is not known/);
+  assertMatch(withKey("p256")("gw.mysite.se")[0], /FQDN gw.mysite.se is not that of .*local.key/);
+  assertMatch(withKey("gw", 0o640)("gw.mysite.se")[0], /mode 0640 lets others at it/);
 });
 
 Deno.test("files that cannot be used are left out and said; a reload sees what has changed", () => {
