@@ -84,10 +84,12 @@ export function parseSecretsConf(text: string, file = "secrets.conf", user?: str
     const [keyword, kind, ...rest] = words;
     const form = Object.hasOwn(FORMS, kind ?? "") ? FORMS[kind] : undefined;
     if (keyword !== "identity" || !form || (kind === "lookup" && user !== undefined)) {
-      const found = keyword === "identity" ? kind ?? "" : keyword;
-      const allowed = keyword === "identity" ? Object.keys(FORMS) : ["identity"];
-      const usable = user === undefined ? allowed : allowed.filter((word) => word !== "lookup");
-      faults.error(line, `found "${found}", allowed: ${usable.join(", ")}${didYouMean(found, usable)}`);
+      // What stands there may be a secret whose quotes are wrong: only the word that was meant is repeated.
+      const place = keyword === "identity" ? "after identity" : "the first word";
+      const words = keyword === "identity" ? Object.keys(FORMS) : ["identity"];
+      const usable = user === undefined ? words : words.filter((word) => word !== "lookup");
+      const hint = didYouMean(keyword === "identity" ? kind ?? "" : keyword, usable);
+      faults.error(line, `${place} is allowed: ${usable.join(", ")}${hint}`);
     } else if (kind === "pair" ? rest.length !== 4 || rest[0] !== "local" : rest.length !== 2) {
       faults.error(line, `allowed: ${form}`);
     } else if (kind !== "lookup" && rest.some((word) => word === "")) {

@@ -53,7 +53,8 @@ function run(seed: number): { established: boolean; corrupted: boolean } {
   for (const host of [west, east]) host.computeMs = () => 1 + random.below(slowMs);
   west.start(east);
   if (random.chance(0.2)) network.at(random.below(3_000), () => east.start(west));
-  network.run(250_000);
+  network.run(250_000, () => west.outcomes.length > 0);
+  network.run(network.now + 30_000);
   assertConsistent(west, east);
   const [outcome] = west.outcomes;
   assert(outcome, `no outcome: ${west.log.join("\n")}`);
@@ -63,7 +64,8 @@ function run(seed: number): { established: boolean; corrupted: boolean } {
   network.conditions = PERFECT;
   const before = west.outcomes.length;
   west.start(east);
-  network.run(network.now + 150_000);
+  network.run(network.now + 150_000, () => west.outcomes.slice(before).some((one) => one.established));
+  network.run(network.now + 20_000);
   const again = west.outcomes.slice(before);
   assert(again.some((one) => one.established), `not healed: ${[...west.log, "east:", ...east.log].join("\n")}`);
   assertConsistent(west, east);
