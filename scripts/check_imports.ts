@@ -19,6 +19,7 @@ export const LAYERS: Record<string, readonly string[] | "all"> = {
   keynote: ["crypto", "octets"],
   x509: ["crypto", "octets"],
   config: ["ip", "ipsec", "crypto", "isakmp", "ike", "photuris", "keynote", "octets"],
+  dump: ["isakmp", "ike", "photuris", "ipsec", "pfkey", "ip", "crypto", "octets"],
   linux: ["ffi", "ip", "octets"],
   daemon: "all",
   cli: "all",
