@@ -1,10 +1,10 @@
 /** `photurisd`: the Photuris key management daemon. @module */
-import { parseArgs } from "@std/cli/parse-args";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { stderrSink, syslogSink } from "../daemon/log.ts";
 import { Photurisd } from "../daemon/photurisd.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
 import { CommandError } from "./command.ts";
+import { getopt, OptionError } from "./getopt.ts";
 
 export const DEFAULT_DIRECTORY = "/etc/photuris";
 
@@ -42,31 +42,28 @@ interface Options {
 }
 
 function parse(args: string[]): Options {
-  const unknown: string[] = [];
-  const parsed = parseArgs(args, {
-    boolean: ["c", "f", "i", "n", "v"],
-    string: ["d", "p"],
-    unknown: (word: string) => {
-      unknown.push(word);
-      return false;
-    },
-  });
-  // OpenBSD's daemon ends with 1 on a wrong option.
-  if (unknown.length) throw new CommandError(`unknown option "${unknown[0]}"\n${USAGE}`);
-  const text = parsed.p === undefined ? String(PHOTURIS_PORT) : String(parsed.p);
+  const given = new Map<string, string>();
+  try {
+    const { options, rest } = getopt(args, "cd:finp:v");
+    if (rest.length) throw new OptionError(`found "${rest[0]}", no arguments are allowed`);
+    for (const { letter, argument } of options) given.set(letter, argument);
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new CommandError(`${error.message}\n${USAGE}`); // 1, as OpenBSD's daemon ends
+  }
+  const text = given.get("p") ?? String(PHOTURIS_PORT);
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) {
     throw new CommandError(`-p "${text}": a UDP port from 1 to 65535 is needed`);
   }
-  if (parsed.d === "") throw new CommandError(`-d needs a directory\n${USAGE}`);
   return {
-    directory: parsed.d === undefined ? DEFAULT_DIRECTORY : String(parsed.d),
+    directory: given.get("d") ?? DEFAULT_DIRECTORY,
     port,
-    checkModuli: parsed.c === true,
-    foreground: parsed.f === true,
-    startup: parsed.i !== true && parsed.v !== true,
-    checkFiles: parsed.n === true,
-    isVerbose: parsed.v === true,
+    checkModuli: given.has("c"),
+    foreground: given.has("f"),
+    startup: !given.has("i") && !given.has("v"),
+    checkFiles: given.has("n"),
+    isVerbose: given.has("v"),
   };
 }
 

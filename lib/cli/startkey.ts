@@ -6,6 +6,7 @@ import { PIPE_NAME, REQUEST_OCTETS } from "../daemon/photurisd_pipe.ts";
 import { randomOctets } from "../daemon/clock.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
+import { getopt, OptionError } from "./getopt.ts";
 import { DEFAULT_DIRECTORY } from "./photurisd.ts";
 
 export const HELP = `usage: startkey [-n] [-w seconds] [-d directory] key=value ...
@@ -42,18 +43,19 @@ interface Options {
 function parse(args: string[]): Options {
   let directory = DEFAULT_DIRECTORY;
   let waitSeconds = DEFAULT_WAIT_SECONDS;
-  const words = [...args];
-  while (words[0]?.startsWith("-") && !words[0].includes("=")) {
-    const word = words.shift()!;
-    if (word === "--") break;
-    if (word === "-n") waitSeconds = 0;
-    else if (word === "-d" || word === "-w") {
-      const value = words.shift();
-      if (value === undefined) throw new CommandError(`${word} needs a value\n${USAGE}`);
-      if (word === "-d") directory = value;
-      else if (/^\d{1,6}$/.test(value)) waitSeconds = Number(value);
-      else throw new CommandError(`-w "${value}": a number of seconds is needed`);
-    } else throw new CommandError(`unknown option "${word}"\n${USAGE}`);
+  let words: string[];
+  try {
+    const { options, rest } = getopt(args, "d:nw:");
+    words = rest;
+    for (const { letter, argument } of options) {
+      if (letter === "d") directory = argument;
+      else if (letter === "n") waitSeconds = 0;
+      else if (/^\d{1,6}$/.test(argument)) waitSeconds = Number(argument);
+      else throw new OptionError(`-w "${argument}": a number of seconds is needed`);
+    }
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new CommandError(`${error.message}\n${USAGE}`);
   }
   const bad = words.find((word) => !word.includes("="));
   if (bad !== undefined) throw new CommandError(`missing = in "${bad}"\n${USAGE}`);

@@ -5,6 +5,7 @@ import { parsePhoturisConf, type PhoturisConf } from "../config/photuris_conf.ts
 import { type Fault, formatFault } from "../config/photuris_reader.ts";
 import { parseSecretsConf, secretBook, type SecretsConf } from "../config/photuris_secrets.ts";
 import { parseStartup, type StartupEntry } from "../config/photuris_startup.ts";
+import { decodeText } from "../octets/bytes.ts";
 import { offersOf } from "../photuris/choose.ts";
 import type { SecretBook, Settings } from "../photuris/settings.ts";
 
@@ -24,6 +25,7 @@ export interface Configuration {
 
 const EXAMPLES = "examples/photuris/etc has one to start from";
 const PRIVATE = 0o077;
+const SIZE_LIMIT = 1 << 20;
 
 /** The text of a file, or the fault that keeps it from being read. */
 function readText(path: string, needed: boolean): string | Fault | undefined {
@@ -44,20 +46,29 @@ function readText(path: string, needed: boolean): string | Fault | undefined {
  */
 function readSecretText(path: string, owner: number | null = Deno.uid()): string | Fault {
   const fault = (message: string): Fault => ({ severity: "error", file: path, line: 0, message });
+  let file: Deno.FsFile;
   try {
-    const { isFile, isSymlink, mode, uid } = Deno.lstatSync(path);
-    if (isSymlink) return fault("is a symbolic link; secrets are read from regular files only");
-    if (!isFile) return fault("is no regular file");
-    if (((mode ?? 0) & PRIVATE) !== 0) {
-      const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
-      return fault(`has mode ${octal}: others may read or write the secrets; "chmod 600 ${path}" makes it private`);
-    }
-    if (uid !== 0 && uid !== owner) return fault(`belongs to user ${uid}, it must belong to root or user ${owner}`);
+    file = Deno.openSync(path, { read: true });
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) return fault(`cannot be read: ${(error as Error).message}`);
+    const isMissing = error instanceof Deno.errors.NotFound;
+    return fault(isMissing ? `does not exist; ${EXAMPLES}` : `cannot be read: ${(error as Error).message}`);
   }
-  const text = readText(path, true);
-  return text ?? "";
+  using _ = file;
+  const { isFile, mode, uid, ino } = file.statSync();
+  const named = Deno.lstatSync(path);
+  if (named.isSymlink) return fault("is a symbolic link; secrets are read from regular files only");
+  if (!isFile || named.ino !== ino) return fault("is no regular file");
+  if (((mode ?? 0) & PRIVATE) !== 0) {
+    const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
+    return fault(`has mode ${octal}: others may read or write the secrets; "chmod 600 ${path}" makes it private`);
+  }
+  if (uid !== 0 && uid !== owner) return fault(`belongs to user ${uid}, it must belong to root or user ${owner}`);
+  const octets = new Uint8Array(SIZE_LIMIT);
+  let length = 0;
+  for (let count = file.readSync(octets); count; count = file.readSync(octets.subarray(length))) length += count;
+  const text = decodeText(octets.subarray(0, length));
+  octets.fill(0, 0, length);
+  return text;
 }
 
 /** A user's number and home from /etc/passwd. */
