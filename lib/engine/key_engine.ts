@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { LimitName } from "../ipsec/lifetimes.ts";
 import type { Flow, SaParameters, SaState } from "../ipsec/types.ts";
 import { errorReply, HEADER_OCTETS, readHeader } from "../pfkey/message.ts";
 import { saTypeOf } from "../pfkey/nouns.ts";
@@ -104,17 +105,17 @@ export class KeyEngine {
 
   #age(record: SaRecord, now: number): void {
     const state = this.#state;
-    const limit = passedLimit(record, now);
-    if (limit) {
-      if (limit === "soft") record.state = "dying";
-      this.#tellExpiry(record, limit);
-      if (limit === "hard") state.removeSa(record);
+    const passed = passedLimit(record, now);
+    if (passed) {
+      if (passed.kind === "soft") record.state = "dying";
+      this.#tellExpiry(record, passed.kind, passed.limit);
+      if (passed.kind === "hard") state.removeSa(record);
       else state.emit({ kind: "updateSa", id: record.id, sa: record.sa, state: record.state });
     }
-    if (limit !== "hard") state.deadlines.set(record, nextLimitMs(record));
+    if (passed?.kind !== "hard") state.deadlines.set(record, nextLimitMs(record));
   }
 
-  #tellExpiry(record: SaRecord, limit: "hard" | "soft"): void {
+  #tellExpiry(record: SaRecord, limit: "hard" | "soft", by: LimitName): void {
     const state = this.#state;
     const { SA, ADDRESS_SRC, ADDRESS_DST, ADDRESS_PROXY, LIFETIME_HARD, LIFETIME_SOFT } = saExtensions(
       record.sa,
@@ -123,7 +124,7 @@ export class KeyEngine {
     );
     state.log(
       "notice",
-      `${describeSa(record.sa)} to ${formatAddress(record.sa.destination)}: ${limit} lifetime reached`,
+      `${describeSa(record.sa)} to ${formatAddress(record.sa.destination)}: ${limit} lifetime reached (${by})`,
     );
     state.broadcast({
       type: "EXPIRE",

@@ -28,45 +28,58 @@ export function setState(sa: Sa, state: SaState): void {
   sa.usable = state === "mature" || state === "dying";
 }
 
-/** What an SA has been used for so far; times in seconds since the epoch, 0: not yet. */
+/** What an SA has been used for so far. */
 export interface Usage {
   readonly allocations: number;
   readonly bytes: number;
-  readonly addedSeconds: number;
+  /** Milliseconds since the epoch. */
+  readonly addedMs: number;
+  /** Seconds since the epoch; 0: not yet. */
   readonly firstUsedSeconds: number;
   /** Last sequence number sent, unsigned; 0 where numbers may wrap. */
   readonly sequence: number;
 }
 
+/** The limits of an SA. */
+export interface Limits {
+  readonly hard: Lifetime;
+  readonly soft: Lifetime;
+}
+
+const addLimitMs = ({ addedMs }: Usage, { addSeconds }: Lifetime) =>
+  addSeconds > 0 ? addedMs + 1000 * addSeconds : Infinity;
+
+const useLimitMs = ({ firstUsedSeconds }: Usage, { useSeconds }: Lifetime) =>
+  useSeconds > 0 && firstUsedSeconds > 0 ? 1000 * (firstUsedSeconds + useSeconds) : Infinity;
+
 /** Which limits there are, in the order in which they are reported. */
-const LIMITS: readonly { name: LimitName; passed(usage: Usage, limit: Lifetime, now: number): boolean }[] = [
+const LIMITS: readonly { name: LimitName; passed(usage: Usage, limit: Lifetime, nowMs: number): boolean }[] = [
   { name: "allocations", passed: (usage, limit) => limit.allocations > 0 && usage.allocations >= limit.allocations },
   { name: "bytes", passed: (usage, limit) => limit.bytes > 0 && usage.bytes >= limit.bytes },
-  {
-    name: "add time",
-    passed: (usage, limit, now) => limit.addSeconds > 0 && now >= usage.addedSeconds + limit.addSeconds,
-  },
-  {
-    name: "use time",
-    passed: (usage, limit, now) =>
-      limit.useSeconds > 0 && usage.firstUsedSeconds > 0 && now >= usage.firstUsedSeconds + limit.useSeconds,
-  },
+  { name: "add time", passed: (usage, limit, nowMs) => addLimitMs(usage, limit) <= nowMs },
+  { name: "use time", passed: (usage, limit, nowMs) => useLimitMs(usage, limit) <= nowMs },
 ];
 
 export type LimitName = "allocations" | "bytes" | "add time" | "use time" | "sequence numbers";
 
 /** The first limit that an SA has passed; a hard one before any soft one, a soft one only once (while mature). */
 export function passedLimit(
-  limits: { readonly hard: Lifetime; readonly soft: Lifetime },
+  limits: Limits,
   state: SaState,
   usage: Usage,
-  nowSeconds: number,
+  nowMs: number,
 ): { kind: "hard" | "soft"; limit: LimitName } | undefined {
   if (state === "larval" || state === "dead") return undefined;
   for (const kind of state === "mature" ? ["hard", "soft"] as const : ["hard"] as const) {
-    const row = LIMITS.find(({ passed }) => passed(usage, limits[kind], nowSeconds));
+    const row = LIMITS.find(({ passed }) => passed(usage, limits[kind], nowMs));
     if (row) return { kind, limit: row.name };
     if (usage.sequence >= (kind === "hard" ? HARD_SEQUENCE : SOFT_SEQUENCE)) return { kind, limit: "sequence numbers" };
   }
   return undefined;
+}
+
+/** The time at which the clock alone makes the SA pass a limit; Infinity: never. */
+export function nextLimitMs({ hard, soft }: Limits, state: SaState, usage: Usage): number {
+  const limits = state === "mature" ? [hard, soft] : [hard];
+  return Math.min(...limits.flatMap((limit) => [addLimitMs(usage, limit), useLimitMs(usage, limit)]));
 }

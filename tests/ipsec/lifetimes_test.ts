@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { mayBecome, passedLimit, setState, type Usage } from "../../lib/ipsec/lifetimes.ts";
+import { mayBecome, nextLimitMs, passedLimit, setState, type Usage } from "../../lib/ipsec/lifetimes.ts";
 import type { Lifetime, SaState } from "../../lib/ipsec/types.ts";
 import { bench, counting, NO_LIMIT } from "./support.ts";
 
 const STATES: SaState[] = ["larval", "mature", "dying", "dead"];
-const USED: Usage = { allocations: 3, bytes: 1000, addedSeconds: 100, firstUsedSeconds: 150, sequence: 9 };
+const USED: Usage = { allocations: 3, bytes: 1000, addedMs: 100_000, firstUsedSeconds: 150, sequence: 9 };
 
 Deno.test("The life of an SA goes from larval to dead; only dying can be taken back", () => {
   const allowed = STATES.flatMap((from) => STATES.filter((to) => mayBecome(from, to)).map((to) => `${from} ${to}`));
@@ -36,7 +36,7 @@ const passed = (
   now = 200,
   usage = USED,
 ) => {
-  const found = passedLimit({ hard: limit(hard), soft: limit(soft) }, state, usage, now);
+  const found = passedLimit({ hard: limit(hard), soft: limit(soft) }, state, usage, 1000 * now);
   return found && `${found.kind} ${found.limit}`;
 };
 
@@ -71,4 +71,13 @@ Deno.test("Used-up sequence numbers end an SA; that they run short asks for a ne
   assertEquals(passed({}, {}, "mature", 200, { ...USED, sequence: 0xfff00000 }), "soft sequence numbers");
   assertEquals(passed({}, {}, "dying", 200, { ...USED, sequence: 0xfff00000 }), undefined);
   assertEquals(passed({}, {}, "mature", 200, { ...USED, sequence: 0xffefffff }), undefined);
+});
+
+Deno.test("The clock alone is waited for until the nearest limit that still counts, and has then passed it", () => {
+  const limits = { hard: limit({ addSeconds: 100 }), soft: limit({ useSeconds: 40, addSeconds: 95 }) };
+  const odd = { ...USED, addedMs: 100_000.7 };
+  assertEquals(nextLimitMs(limits, "mature", odd), 190_000);
+  assertEquals(nextLimitMs(limits, "dying", odd), 200_000.7);
+  assertEquals(passedLimit(limits, "dying", odd, nextLimitMs(limits, "dying", odd))?.limit, "add time");
+  assertEquals(nextLimitMs({ hard: NO_LIMIT, soft: NO_LIMIT }, "mature", odd), Infinity);
 });
