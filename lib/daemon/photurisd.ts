@@ -7,13 +7,14 @@ import { lookup } from "node:dns/promises";
 import type { StartupEntry } from "../config/photuris_startup.ts";
 import { formatFault } from "../config/photuris_reader.ts";
 import { parseStartup } from "../config/photuris_startup.ts";
-import { type Address, equalAddress, formatAddress, isAddress, parseAddress } from "../ip/address.ts";
+import { type Address, equalAddress, formatAddress, formatPrefix, isAddress, parseAddress } from "../ip/address.ts";
 import { PROTOCOL } from "../ipsec/types.ts";
 import { Netlink } from "../linux/netlink.ts";
 import { findRoute } from "../linux/rtnetlink.ts";
 import { DEFAULT_MARK } from "../linux/sockets.ts";
 import { UdpPorts } from "../linux/udp_ports.ts";
 import { PfkeyError } from "../pfkey/numbers.ts";
+import type { Options } from "../photuris/choose.ts";
 import type { Effect } from "../photuris/effects.ts";
 import { Photuris } from "../photuris/endpoint.ts";
 import { modulusBits } from "../photuris/schemes.ts";
@@ -169,7 +170,7 @@ export class Photurisd {
     const known = this.#requestFor(peer);
     const options = known?.options ?? { encryption: protocol === "esp", authentication: protocol === "ah" };
     const ticket: Ticket = { acquire };
-    const request = { peer: endpoint, local: { address: local, port }, ...known, options, ticket };
+    const request = { peer: endpoint, local: { address: local, port }, ...known, options, isForFlow: true, ticket };
     this.#log("notice", `Keys for ${formatAddress(peer)} are needed`);
     this.#later((core) => core.start(monotonicMs(), request));
   }
@@ -264,11 +265,13 @@ export class Photurisd {
     const { role, peer, local, protocols } = effect;
     try {
       await this.#engine.install(effect);
-      if (isFromAcquire(effect.request)) return; // the flow that asked is there
+      if (!effect.isFirst || effect.request?.isForFlow) return; // the flows are there
       const inner = protocols[0] === "esp" ? PROTOCOL.ESP : PROTOCOL.AH;
-      const wanted = this.#wanted.filter((request) => equalAddress(request.peer.address, peer));
-      const requests = wanted.length ? wanted : [effect.request];
-      for (const request of requests) {
+      const { request: wish } = effect;
+      const alike = this.#wanted.filter((other) =>
+        wish && wishKey({ ...other, tunnel: wish.tunnel }) === wishKey(wish)
+      );
+      for (const request of alike.length ? alike : [wish]) {
         const flows = flowsFor(peer, local, request, { in: inner, out: inner }, this.#options.port);
         const direction = role === "owner" ? "in" : "out";
         await this.#engine.addFlows(flows.filter(({ selector }) => selector.direction === direction));
@@ -306,15 +309,19 @@ export class Photurisd {
     return findRoute(this.#netlink, peer, { mark: DEFAULT_MARK })?.source;
   }
 
-  /** What was asked of a peer: the latest request, else its entry of photuris.startup. */
-  #requestFor(peer: Address): StartRequest | undefined {
-    return this.#wanted.findLast((request) => equalAddress(request.peer.address, peer));
+  /** What was asked of a peer: the latest wish with the same options, else the latest. */
+  #requestFor(peer: Address, chosen?: Options): StartRequest | undefined {
+    const wishes = this.#wanted.filter((request) => equalAddress(request.peer.address, peer));
+    const isAlike = ({ options }: StartRequest) =>
+      options?.encryption === chosen?.encryption && options?.authentication === chosen?.authentication;
+    return wishes.findLast(isAlike) ?? wishes.at(-1);
   }
 
   #settings() {
-    return settingsFrom(this.#configuration, ({ address }) => {
-      const found = this.#requestFor(address);
-      return found && { ...found, ticket: undefined };
+    return settingsFrom(this.#configuration, {
+      requestFor: ({ address }, _local, chosen) => this.#requestFor(address, chosen),
+      isWanted: (request) =>
+        request.isForFlow === true || this.#wanted.some((wish) => wishKey(wish) === wishKey(request)),
     });
   }
 
@@ -364,11 +371,7 @@ export class Photurisd {
 
   /** Keeps a request as what is wanted of its peer; one for the same packets replaces the one before. */
   #remember(request: StartRequest): void {
-    const packets = ({ peer, tunnel }: StartRequest) =>
-      [
-        formatAddress(peer.address),
-        JSON.stringify(tunnel ?? "", (_key, value) => ArrayBuffer.isView(value) ? `${value}` : value),
-      ].join();
+    const packets = (wish: StartRequest) => wishKey({ ...wish, options: undefined });
     this.#wanted = this.#wanted.filter((other) => packets(other) !== packets(request));
     this.#wanted.push({ ...request, ticket: undefined });
   }
@@ -443,5 +446,9 @@ export class Photurisd {
 }
 
 const isImmediate = ({ do: what }: Effect) => what === "send" || what === "compute" || what === "log";
-const isFromAcquire = (request: StartRequest | undefined) =>
-  request !== undefined && (request.ticket as Ticket | undefined)?.acquire !== undefined;
+
+/** What tells one wish from another: the peer, the packets, and what they shall get. */
+function wishKey({ peer, tunnel, options }: StartRequest): string {
+  const packets = tunnel ? `${formatPrefix(tunnel.source)} ${formatPrefix(tunnel.destination)}` : "";
+  return [formatAddress(peer.address), packets, options?.encryption, options?.authentication].join();
+}

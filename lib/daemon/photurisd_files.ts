@@ -133,10 +133,10 @@ type Parser<T> = (text: string, file: string) => T;
 /** Exchanges that a host of the size that runs this holds; each is a few kilobytes. */
 const LIMITS = { maximumExchanges: 10_000, maximumUnidentified: 1_000 };
 
-/** The core's settings from files; `requestFor` says what is wanted of a peer that begins by itself. */
+/** The core's settings from files; `wishes` says what is wanted of whom. */
 export function settingsFrom(
   { conf, attributes, secrets }: Configuration,
-  requestFor: Settings["requestFor"],
+  wishes: Pick<Settings, "requestFor" | "isWanted">,
 ): Settings {
   return {
     schemes: conf.schemes,
@@ -145,7 +145,7 @@ export function settingsFrom(
       offersFor: (peer) => offersOf(listFor(attributes, peer)),
     },
     secrets,
-    requestFor,
+    ...wishes,
     times: conf.times,
     ...LIMITS,
   };

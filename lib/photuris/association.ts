@@ -162,13 +162,17 @@ export function sendSpiUpdate(core: Core, exchange: Exchange, { spi, choices, at
     core.log("warning", `Cannot get an SPI for ${formatEndpoint(exchange.peer)} from the engine`);
     return exchange.state;
   }
-  const request = exchange.request ?? core.settings.requestFor(exchange.peer, exchange.local);
+  const request = exchange.request ?? exchange.wish;
   const lifeSeconds = core.spiLifeSeconds(request);
   const clear = { name: "SPI_Update", lifeTime: lifeSeconds, spi } as const;
   const { datagram, verification } = buildSpiMessage(core, exchange, clear, attributes);
   const { own, peer } = exchange.identity!;
   const sections = keySections(exchange, own.secret.reveal(), peer.secret.reveal(), verification, choices);
-  core.install(exchange, "owner", spi, lifeSeconds, sections, attributes, { request, announcement: datagram });
+  core.install(exchange, "owner", spi, lifeSeconds, sections, attributes, {
+    request,
+    isFirst: false,
+    announcement: datagram,
+  });
   core.send(exchange, datagram);
   core.log("debug", `New SPI ${formatSpi(spi)} for ${formatEndpoint(exchange.peer)}: ${formatChoices(choices)}`);
   return exchange.state;
@@ -205,8 +209,8 @@ export function receiveSpiUpdate(
   const { own, peer: identity } = exchange.identity!;
   const [ownSecret, peerSecret] = [own.secret.reveal(), identity.secret.reveal()];
   const sections = keySections(exchange, peerSecret, ownSecret, opened.verification, choices);
-  const request = exchange.request ?? core.settings.requestFor(exchange.peer, exchange.local);
-  core.install(exchange, "user", spi, lifeTime, sections, opened.attributes, { request });
+  const request = exchange.request ?? exchange.wish;
+  core.install(exchange, "user", spi, lifeTime, sections, opened.attributes, { request, isFirst: false });
   core.log("debug", `${peer} has a new SPI ${formatSpi(spi)}: ${formatChoices(choices)}`);
   return exchange.state;
 }

@@ -220,11 +220,11 @@ export class Core {
     lifeSeconds: number,
     sections: readonly SpiSection[],
     attributes: Bytes,
-    tunnel: { request?: StartRequest; announcement?: Bytes; delayMs?: number },
+    more: { request?: StartRequest; isFirst: boolean; announcement?: Bytes; delayMs?: number },
   ): void {
     const [peer, local] = [exchange.peer.address, exchange.local.address];
     const protocols = sections.map(({ protocol }) => protocol);
-    const { request, announcement, delayMs = 0 } = tunnel;
+    const { request, isFirst, announcement, delayMs = 0 } = more;
     const record: SpiRecord = {
       role,
       spi,
@@ -254,6 +254,7 @@ export class Core {
         protocols,
         sections,
         lifeSeconds: left,
+        isFirst,
         request,
         peerPort: exchange.peer.port,
       });
@@ -262,6 +263,14 @@ export class Core {
     if (delayMs === 0) return install();
     record.installAt = this.now + delayMs;
     record.install = install;
+  }
+
+  /** Whether an SPI needs no successor: it has one, or nobody wants what it was made for any more. */
+  isObsolete(record: SpiRecord): boolean {
+    if (this.spis.isReplaced(record)) return true;
+    if (record.request) return !this.settings.isWanted(record.request);
+    // Made because the peer asked: its latest wish counts.
+    return this.spis.latest(record.role, record.local, record.peer) !== record;
   }
 
   /** Has the engine forget an SPI, unless it never knew it. */

@@ -53,6 +53,8 @@ export type Effect =
     readonly do: "install";
     readonly sections: readonly SpiSection[];
     readonly lifeSeconds: number;
+    /** From an Identity message, not the successor of another SPI. */
+    readonly isFirst: boolean;
     /** What the exchange was for; absent when the peer began it. */
     readonly request?: StartRequest;
     /** The port at which the peer speaks Photuris. */

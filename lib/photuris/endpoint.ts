@@ -221,7 +221,7 @@ export class Photuris {
   #renew(record: SpiRecord): void {
     const core = this.#core;
     record.renewAt = 0;
-    if (core.spis.isReplaced(record)) return;
+    if (core.isObsolete(record)) return;
     const association = core.withPeer(record.peer).findLast(({ state, local }) =>
       state === "ESTABLISHED" && equal(local.address.octets, record.local.octets)
     );

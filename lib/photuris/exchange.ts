@@ -80,6 +80,8 @@ export interface Exchange {
   expiresAt: number;
   /** Initiator: what it is for. */
   readonly request?: StartRequest;
+  /** Responder: our own wish for the peer, if we have one. */
+  wish?: StartRequest;
   /** More that wait for the same outcome. */
   readonly joined: StartRequest[];
   /** The Responder's Offered-Schemes. */

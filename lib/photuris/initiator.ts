@@ -289,11 +289,14 @@ export function receiveIdentityResponse(
   const peerSecret = checked.peer.secret.reveal();
   const { spi, lifeSeconds, choices, attributes } = announced!;
   const owner = keySections(exchange, ownSecret, peerSecret, own.ownVerification, choices);
-  core.install(exchange, "owner", spi, lifeSeconds, owner, attributes, { request });
+  core.install(exchange, "owner", spi, lifeSeconds, owner, attributes, { request, isFirst: true });
   if (checked.spi !== 0 && checked.lifeSeconds !== 0) {
     exchange.peerSpis.add(checked.spi);
     const user = keySections(exchange, peerSecret, ownSecret, checked.verification, checked.choices);
-    core.install(exchange, "user", checked.spi, checked.lifeSeconds, user, checked.attributes, { request });
+    core.install(exchange, "user", checked.spi, checked.lifeSeconds, user, checked.attributes, {
+      request,
+      isFirst: true,
+    });
   }
   establish(core, exchange);
   core.outcome(

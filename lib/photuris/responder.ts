@@ -1,7 +1,7 @@
 /** The responder's steps, RFC 2522 3 to 5. Nothing is kept about a peer before it has returned a good cookie. @module */
 import { type Bytes, equal, erase } from "../octets/bytes.ts";
 import { encodeAttributes } from "./attributes.ts";
-import { formatChoices, type Options, optionsOf } from "./choose.ts";
+import { formatChoices, type Options, optionsOf, type SectionChoice } from "./choose.ts";
 import { type CookieBinding, type Endpoint, isZero, nextCounter } from "./cookies.ts";
 import { type Core, formatEndpoint } from "./core.ts";
 import type { Exchange, State } from "./exchange.ts";
@@ -18,6 +18,7 @@ import {
 import { sharedSecret } from "./keys.ts";
 import { encodeMessage, type MessageOf } from "./messages.ts";
 import { chosenScheme, encodeSchemes, exchangeValueFault, formatScheme, modulusBits } from "./schemes.ts";
+import type { SpiRecord } from "./spis.ts";
 import type { ExchangeValue } from "./values.ts";
 import { decodeVpi, encodeVpi } from "./vpi.ts";
 
@@ -212,13 +213,14 @@ export function receiveIdentityRequest(
     core.log(checked.answer === "none" ? "notice" : "warning", checked.text);
     return exchange.state;
   }
-  const request = core.settings.requestFor(exchange.peer, exchange.local);
+  const request = core.settings.requestFor(exchange.peer, exchange.local, optionsOf(checked.choices));
   const wanted: Options = request?.options ?? optionsOf(checked.choices);
   const choices = chooseAttributes(core, exchange, wanted);
   if (!choices) {
     core.log("warning", attributesFault(exchange, wanted));
     return exchange.state;
   }
+  exchange.wish = request;
   exchange.verified = { ...checked, datagram: datagram.slice() as Bytes };
   core.reserve(exchange, "identity", choices, attributeChoices(exchange, choices, request?.tunnel !== undefined));
   return "IDENTITY_ANSWERING";
@@ -237,7 +239,7 @@ export function sendIdentityResponse(core: Core, exchange: Exchange, { spi, choi
   if (spi === undefined) return giveUp(`Cannot get an SPI for ${peer} from the engine`);
   const own = secrets.pairLocal(verified.peer.name, verified.peer.user) ?? secrets.local(verified.peer.user);
   if (!own) return giveUp(`Cannot identify ourselves to ${peer}: no "identity local" entry`);
-  const request = core.settings.requestFor(exchange.peer, exchange.local);
+  const request = exchange.wish;
   const announced = { spi, lifeSeconds: core.spiLifeSeconds(request), choices, attributes };
   const built = buildIdentity(exchange, "Identity_Response", own, announced, core.random, verified.verification);
   if (!built) return giveUp(identityChoiceFault(exchange));
@@ -249,13 +251,13 @@ export function sendIdentityResponse(core: Core, exchange: Exchange, { spi, choi
   };
   const [ownSecret, peerSecret] = [own.secret.reveal(), verified.peer.secret.reveal()];
   const owner = keySections(exchange, ownSecret, peerSecret, built.identity.ownVerification, choices);
-  core.install(exchange, "owner", spi, announced.lifeSeconds, owner, attributes, { request });
+  core.install(exchange, "owner", spi, announced.lifeSeconds, owner, attributes, { request, isFirst: true });
   if (verified.spi !== 0 && verified.lifeSeconds !== 0) {
     exchange.peerSpis.add(verified.spi);
     const user = keySections(exchange, peerSecret, ownSecret, verified.verification, verified.choices);
-    const delayMs = userDelayMs(core, exchange);
+    const delayMs = userDelayMs(core, exchange, verified.choices);
     const { spi, lifeSeconds, attributes } = verified;
-    core.install(exchange, "user", spi, lifeSeconds, user, attributes, { request, delayMs });
+    core.install(exchange, "user", spi, lifeSeconds, user, attributes, { request, isFirst: true, delayMs });
   }
   exchange.answered = { request: verified.datagram, reply: built.datagram };
   exchange.verified = undefined;
@@ -274,9 +276,14 @@ export function sendIdentityResponse(core: Core, exchange: Exchange, { spi, choi
  * While an older SPI still carries our traffic, the new one waits until the initiator has surely seen our answer: it
  * installs its side only then. Two silent retransmission intervals tell; a repeated request begins the wait anew.
  */
-function userDelayMs(core: Core, exchange: Exchange): number {
+function userDelayMs(core: Core, exchange: Exchange, choices: readonly SectionChoice[]): number {
   const older = core.spis.latest("user", exchange.local.address, exchange.peer.address);
-  if (!older) return 0;
+  // Other protocols than before: the initiator will not take the old ones for long.
+  if (!older || older.protocols.join() !== choices.map(({ protocol }) => protocol).join()) return 0;
+  return untilSurelySeenMs(core, older);
+}
+
+function untilSurelySeenMs(core: Core, older: SpiRecord): number {
   return Math.max(0, Math.min(2000 * core.settings.times.retransmitTimeout, (older.expiresAt - core.now) / 2));
 }
 
@@ -292,7 +299,7 @@ export function repeatIdentity(
     return exchange.state;
   }
   for (const record of core.spis.of(exchange.id)) {
-    if (record.installAt) record.installAt = Math.max(record.installAt, core.now + userDelayMs(core, exchange));
+    if (record.installAt) record.installAt = Math.max(record.installAt, core.now + untilSurelySeenMs(core, record));
   }
   return repeatAnswer(core, exchange);
 }

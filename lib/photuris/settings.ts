@@ -44,8 +44,13 @@ export interface Settings {
     offersFor(peer: Address): readonly Attribute[];
   };
   readonly secrets: SecretBook;
-  /** What we want of a peer that begins an exchange itself: options, tunnel, lifetimes. Absent: as the peer chooses. */
-  requestFor(peer: Endpoint, local: Endpoint): StartRequest | undefined;
+  /**
+   * What we want of a peer that begins an exchange itself: of several wishes the one that is nearest to what the peer has
+   * chosen for its own SPI. Absent: as the peer chooses.
+   */
+  requestFor(peer: Endpoint, local: Endpoint, chosen: Options): StartRequest | undefined;
+  /** Whether a wish of ours still stands: keys for one that was replaced are not renewed. */
+  isWanted(request: StartRequest): boolean;
   readonly times: Times;
   /** Exchanges that may exist at once, and of these not identified ones; beyond, the answer is Resource_Limit. */
   readonly maximumExchanges: number;
@@ -68,6 +73,8 @@ export interface StartRequest {
   readonly exchangeLifetime?: number;
   readonly spiLifetime?: number;
   readonly user?: string;
+  /** A flow of the engine asked (ACQUIRE): it exists and needs no other. */
+  readonly isForFlow?: boolean;
   /** Who waits for the outcome; the core hands it back and knows nothing of it. */
   readonly ticket?: unknown;
 }

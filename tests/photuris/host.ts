@@ -109,6 +109,7 @@ export interface HostOptions {
   times?: Partial<Times>;
   secrets?: SecretBook;
   requestFor?: Settings["requestFor"];
+  isWanted?: Settings["isWanted"];
   maximumUnidentified?: number;
   maximumExchanges?: number;
 }
@@ -122,6 +123,7 @@ export function settingsOf(options: HostOptions, secrets: SecretBook): Settings 
     },
     secrets,
     requestFor: options.requestFor ?? (() => undefined),
+    isWanted: options.isWanted ?? (() => true),
     times: { ...TIMES, ...options.times },
     maximumExchanges: options.maximumExchanges ?? 10_000,
     maximumUnidentified: options.maximumUnidentified ?? 1_000,

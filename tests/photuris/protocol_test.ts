@@ -475,3 +475,18 @@ Deno.test("A request's lifetimes replace those of photuris.conf", () => {
   assertEquals(west.core.counts.exchanges, 0);
   assertEquals(east.core.counts.exchanges, 1);
 });
+
+Deno.test("Keys for a wish that was replaced are not renewed, at either end", () => {
+  const { network, west, east } = scene(1, { isWanted: (request) => request.options?.encryption !== false });
+  west.start(east, { options: AH });
+  network.run(5_000);
+  west.start(east, { options: { encryption: true, authentication: true } });
+  network.run(10_000);
+  // Other protocols than before: the responder does not wait with its own side.
+  assertEquals(east.of("user").map(({ protocols }) => protocols.join()), ["ah", "esp,ah"]);
+  network.run(2_000_000);
+  const kinds = (host: Host) =>
+    host.of("owner").map(({ protocols }) => protocols.join()).filter((kind) => kind === "ah");
+  assertEquals([kinds(west).length, kinds(east).length], [1, 1]);
+  assert(west.of("owner").length > 4);
+});
