@@ -106,6 +106,8 @@ export class Enc {
   readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
   #commitScheduled = false;
   #stopping = false;
+  /** Packets go through libcrypto. */
+  #fast = false;
 
   private constructor(options: EncOptions, log: EncLog) {
     this.#options = options;
@@ -343,6 +345,7 @@ export class Enc {
   #onReport(report: Report): void {
     switch (report.report) {
       case "ready":
+        this.#fast = report.crypto === "libcrypto";
         return this.#log.debug(`a Worker moves packets with ${report.crypto}`);
       case "needsSa":
         return this.#perform(this.#engine.onPacketNeedsSa(report.flow, report.packet, monotonicEpoch()));
@@ -422,27 +425,31 @@ export class Enc {
   }
 
   #usageOf(id: number): SaUsage {
-    const { packets, bytes } = this.#workers.count(id);
+    const { packets, ...rest } = this.#workers.count(id);
     const used = this.#used.get(id);
     const now = Math.floor(monotonicEpoch() / 1000);
     return {
       packets,
-      bytes,
+      ...rest,
       allocations: packets ? 1 : 0,
-      drops: 0,
-      sequence: packets,
       firstUsedSeconds: used?.first ?? (packets ? now : 0),
       lastUsedSeconds: used?.last ?? (packets ? now : 0),
     };
   }
 
   #statistics(): Record<string, number> {
-    const rows = [["esp", 50], ["ah", 51], ["ipip", 4]] as const;
-    return Object.fromEntries(
-      rows.flatMap(([name, protocol]) =>
-        Object.entries(this.#workers.statistics(protocol)).map(([counter, value]) => [`${name}.${counter}`, value])
-      ),
+    const rows = [["esp", 50], ["ah", 51], ["ipip", 4], ["other", 0]] as const;
+    const counters = rows.flatMap(([name, protocol]) =>
+      Object.entries(this.#workers.statistics(protocol)).map(([counter, value]) => [`${name}.${counter}`, value])
     );
+    return {
+      ...Object.fromEntries(counters),
+      "policy.cleartext": this.#filter.dropped(),
+      "engine.process": Deno.pid,
+      "engine.startSeconds": Math.floor(performance.timeOrigin / 1000),
+      "engine.interfaceIndex": this.#link.index,
+      "engine.libcrypto": Number(this.#fast),
+    };
   }
 
   /** Ends the engine: interface, routes, rules, filters and sockets of ours are gone afterwards, and nothing else. */

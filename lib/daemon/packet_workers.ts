@@ -26,6 +26,9 @@ interface Hand {
 export interface SaCount {
   readonly packets: number;
   readonly bytes: number;
+  readonly drops: number;
+  /** Last sequence number sent or accepted. */
+  readonly sequence: number;
 }
 
 /** All Workers of the engine; every order goes to each of them. */
@@ -125,10 +128,16 @@ export class PacketWorkers {
     this.#freeSlots.push(slot);
   }
 
-  /** Packets and octets that have used the SA `id`. */
+  /** What has become of the packets of the SA `id`. */
   count(id: number): SaCount {
     const row = (this.#slots.get(id) ?? 0) * COUNTER_OCTETS / 8;
-    return { packets: this.#cells[row + COUNTER.PACKETS], bytes: this.#cells[row + COUNTER.BYTES] };
+    const cell = (counter: number) => this.#cells[row + counter];
+    return {
+      packets: cell(COUNTER.PACKETS),
+      bytes: cell(COUNTER.BYTES),
+      drops: cell(COUNTER.DROPS),
+      sequence: cell(COUNTER.SEQUENCE),
+    };
   }
 
   /** Ids of SAs that have a row. */
