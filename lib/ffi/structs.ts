@@ -65,6 +65,16 @@ export const SOCKADDR_IN = layout({ family: "u16", port: "u16", address: 4, zero
 export const SOCKADDR_IN6 = layout({ family: "u16", port: "u16", flowInfo: "u32", address: 16, scope: "u32" });
 /** struct sockaddr_nl */
 export const SOCKADDR_NL = layout({ family: "u16", pad: "u16", port: "u32", groups: "u32" });
+/** struct sockaddr_ll */
+export const SOCKADDR_LL = layout({
+  family: "u16",
+  protocol: "u16",
+  index: "i32",
+  hardware: "u16",
+  packetType: "u8",
+  addressOctets: "u8",
+  address: 8,
+});
 /** struct in_pktinfo */
 export const IN_PKTINFO = layout({ index: "i32", source: 4, destination: 4 });
 /** struct in6_pktinfo */
@@ -125,6 +135,7 @@ export const SOCKET = {
   AF_INET: 2,
   AF_INET6: 10,
   AF_NETLINK: 16,
+  AF_PACKET: 17,
   SOCK_DGRAM: 2,
   SOCK_RAW: 3,
   SOCK_NONBLOCK: 0o4000,
@@ -160,6 +171,7 @@ export const OPTION = {
   SO_BINDTODEVICE: [1, 25],
   SO_SNDBUFFORCE: [1, 32],
   SO_RCVBUFFORCE: [1, 33],
+  SO_TIMESTAMPNS: [1, 35],
   SO_MARK: [1, 36],
   SO_RXQ_OVFL: [1, 40],
   IP_TOS: [0, 1],

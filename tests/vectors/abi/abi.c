@@ -15,6 +15,7 @@
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/if.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/virtio_net.h>
@@ -72,6 +73,14 @@ SIZE(SOCKADDR_NL, struct sockaddr_nl)
 AT(SOCKADDR_NL, struct sockaddr_nl, family, nl_family)
 AT(SOCKADDR_NL, struct sockaddr_nl, port, nl_pid)
 AT(SOCKADDR_NL, struct sockaddr_nl, groups, nl_groups)
+SIZE(SOCKADDR_LL, struct sockaddr_ll)
+AT(SOCKADDR_LL, struct sockaddr_ll, family, sll_family)
+AT(SOCKADDR_LL, struct sockaddr_ll, protocol, sll_protocol)
+AT(SOCKADDR_LL, struct sockaddr_ll, index, sll_ifindex)
+AT(SOCKADDR_LL, struct sockaddr_ll, hardware, sll_hatype)
+AT(SOCKADDR_LL, struct sockaddr_ll, packetType, sll_pkttype)
+AT(SOCKADDR_LL, struct sockaddr_ll, addressOctets, sll_halen)
+AT(SOCKADDR_LL, struct sockaddr_ll, address, sll_addr)
 SIZE(IN_PKTINFO, struct in_pktinfo)
 AT(IN_PKTINFO, struct in_pktinfo, index, ipi_ifindex)
 AT(IN_PKTINFO, struct in_pktinfo, source, ipi_spec_dst)
@@ -124,6 +133,7 @@ SOCKET(AF_UNIX)
 SOCKET(AF_INET)
 SOCKET(AF_INET6)
 SOCKET(AF_NETLINK)
+SOCKET(AF_PACKET)
 SOCKET(SOCK_DGRAM)
 SOCKET(SOCK_RAW)
 SOCKET(SOCK_NONBLOCK)
@@ -157,6 +167,7 @@ OPTION(SOL_SOCKET, SO_RCVTIMEO)
 OPTION(SOL_SOCKET, SO_BINDTODEVICE)
 OPTION(SOL_SOCKET, SO_SNDBUFFORCE)
 OPTION(SOL_SOCKET, SO_RCVBUFFORCE)
+OPTION(SOL_SOCKET, SO_TIMESTAMPNS)
 OPTION(SOL_SOCKET, SO_MARK)
 OPTION(SOL_SOCKET, SO_RXQ_OVFL)
 OPTION(IPPROTO_IP, IP_TOS)
