@@ -35,6 +35,7 @@ import {
   expirePair,
   pairsOfKey,
   removePair,
+  retirePair,
   sendDeletes,
   softenPair,
   spiKey,
@@ -54,6 +55,7 @@ const HANDLERS: Readonly<Record<TimerKind, (core: Core, owner: any) => void>> = 
   soften: (core, owner: Phase1Sa | SaPair) => isPair(owner) ? softenPair(core, owner) : softenPhase1(core, owner),
   expire: (core, owner: Phase1Sa | SaPair) =>
     isPair(owner) ? expirePair(core, owner) : endPhase1(core, owner, "expired"),
+  retire: retirePair,
   dpd: checkPeer,
   keepalive: keepAlive,
   farewell: (core, pair) => bidFarewell(core, pair),

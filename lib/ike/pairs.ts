@@ -40,7 +40,7 @@ export function flowOf(pair: SaPair): NegotiatedFlow {
   };
 }
 
-/** All pairs of the same flow, oldest first. */
+/** All pairs of the same flow; packets leave through the last whose outbound SA is installed. */
 export const pairsOfKey = (core: Core, key: string): readonly SaPair[] => core.pairsByKey.get(key) ?? [];
 
 /** The pair whose outbound SA is the newest of its flow. */
@@ -78,10 +78,14 @@ export function installInboundSas(core: Core, pair: SaPair): void {
 export function installOutboundSas(core: Core, pair: SaPair): void {
   const isFirst = currentPair(core, pair.key) === undefined;
   pair.outboundInstalled = true;
+  const same = core.pairsByKey.get(pair.key)!;
+  same.push(...same.splice(same.indexOf(pair), 1)); // packets leave through the SA that was installed last
   install(core, pair.protocols.map(({ outbound }) => outbound));
   if (isFirst) core.effects.push({ type: "installFlow", flow: flowOf(pair) });
   for (const older of pairsOfKey(core, pair.key)) {
-    if (older !== pair && older.outboundInstalled) core.timers.set(older, "soften", retirementOf(older));
+    if (supersedes(pair, older)) {
+      core.timers.set(older, "retire", Math.max(retirementOf(older), core.now + TIMES.settleMs));
+    }
   }
   log(core, "SA", 10, () => `Pair ${pair.id} of ${pair.connection.name}: ${pair.text}`);
   reportPair(core, pair);
@@ -123,17 +127,28 @@ function detach(core: Core, pair: SaPair): void {
   }
 }
 
-/**
- * Soft expiry: the newest pair of a flow is renegotiated. Older ones live out their time; shortly before it is over the
- * peer is told (it may still send on them: charon does), so that what is on its way then finds its SA.
- */
+/** Soft expiry: the newest pair of a flow is renegotiated, older ones live out their time. */
 export function softenPair(core: Core, pair: SaPair): void {
-  const newest = pairsOfKey(core, pair.key).at(-1);
-  if (newest === pair) rekeyPair(core, pair);
-  else if (newest?.outboundInstalled && core.now >= retirementOf(pair)) sendDeletes(core, pair);
+  if (pairsOfKey(core, pair.key).at(-1) === pair) rekeyPair(core, pair);
 }
 
+/**
+ * Whether a pair was made to replace another, for both sides. Of two that were made at about the same time, because both
+ * sides began, each may hold the other's for the newer one.
+ */
+const supersedes = (newer: SaPair, older: SaPair) =>
+  newer.outboundInstalled && newer.createdAt - older.createdAt > (older.hardAt - older.createdAt) / 2;
+
 const retirementOf = (pair: SaPair) => pair.hardAt - Math.min(TIMES.retireMs, 0.05 * (pair.hardAt - pair.createdAt));
+
+/**
+ * Shortly before the time of a replaced pair is over the peer is told: it may still send on it (charon does), and so what is
+ * on its way then finds its SA.
+ */
+export function retirePair(core: Core, pair: SaPair): void {
+  const newest = pairsOfKey(core, pair.key).at(-1);
+  if (newest && supersedes(newest, pair)) sendDeletes(core, pair);
+}
 
 export function expirePair(core: Core, pair: SaPair): void {
   sendDeletes(core, pair);

@@ -57,7 +57,7 @@ export interface Core {
   /** Pairs by identity of the peer and by its address. */
   readonly pairsByPeer: IndexMap<SaPair>;
   readonly pairsByAddress: IndexMap<SaPair>;
-  /** Pairs by what they protect, oldest first: the last is the current one. */
+  /** Pairs by what they protect, in the order in which their outbound SAs were installed; those without come last. */
   readonly pairsByKey: Map<string, SaPair[]>;
   /** Pairs by protocol, SPI and the address that receives. */
   readonly pairsBySpi: Map<string, SaPair>;

@@ -12,6 +12,8 @@ export type TimerKind =
   | "soften"
   /** End of a phase 1 SA or SA pair. */
   | "expire"
+  /** Tell the peer that a replaced pair is about to end. */
+  | "retire"
   /** Is the peer alive? */
   | "dpd"
   /** Keep the NAT's mapping. */
@@ -140,10 +142,10 @@ export const TIMES = {
   patienceMs: 10_000,
   /** A finished exchange answers duplicates for so long. */
   lingerMs: 60_000,
-  /** A phase 1 SA that was replaced is deleted after so long. */
-  replacedMs: 30_000,
   /** A pair that was replaced is deleted so long before its end: what the peer sent on it until then still arrives. */
   retireMs: 2_000,
+  /** ... and so long after its replacement at the earliest, which the peer may have to finish. */
+  settleMs: 5_000,
   /** DPD questions are repeated in this period, so often. */
   dpdRetryMs: 5_000,
   dpdTries: 5,
