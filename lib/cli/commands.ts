@@ -44,6 +44,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./kern_ipsec.ts"),
   },
   {
+    name: "dump",
+    summary: "show packets of ESP, AH, IKE and Photuris, live or from a pcap file",
+    load: () => import("./dump.ts"),
+  },
+  {
     name: "install",
     summary: "make links to this program under the OpenBSD names",
     load: () => import("./install.ts"),
