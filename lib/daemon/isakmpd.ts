@@ -290,10 +290,17 @@ export class Isakmpd {
   }
 
   #perform(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#performOne(effect);
+    // A peer that gets our message may use the new SA at once, and so may who reads that it is established: what follows
+    // an SA waits until the engine has it.
+    let before: Promise<unknown> | undefined;
+    for (const effect of effects) {
+      if (before) before = before.then(() => this.#performOne(effect));
+      else before = this.#performOne(effect) ?? undefined;
+    }
   }
 
-  #performOne(effect: Effect): void {
+  /** Answers a promise when what follows has to wait for it. */
+  #performOne(effect: Effect): Promise<unknown> | undefined | void {
     switch (effect.type) {
       case "send":
         return this.#transport.send(effect.local, effect.remote, effect.octets);
@@ -305,9 +312,9 @@ export class Isakmpd {
         return void this.#reserveSpi(effect);
       case "installSa":
         this.#secrets?.esp(effect.sa);
-        return void this.#kernel?.installSa(effect.sa, this.#ike.selectorsOf(effect.sa.pair));
+        return this.#kernel?.installSa(effect.sa, this.#ike.selectorsOf(effect.sa.pair));
       case "bundle":
-        return void this.#kernel?.bundle(effect.members);
+        return this.#kernel?.bundle(effect.members);
       case "removeSa":
         return void this.#kernel?.removeSa(effect.sa);
       case "installFlow":

@@ -1,8 +1,8 @@
 /** isakmpd's side of PF_KEY: SAs and flows of the IKE core into the engine, ACQUIREs and EXPIREs back. @module */
 import type { AcquireRequest, NegotiatedFlow, NegotiatedSa, SaName } from "../ike/events.ts";
-import { type Address, formatAddress, formatPrefix, prefixOf } from "../ip/address.ts";
+import { type Address, equalAddress, formatAddress, formatPrefix, prefixOf } from "../ip/address.ts";
 import type { Flow, FlowType, Identity, Lifetime, SaIdentity, SaParameters, Selector } from "../ipsec/types.ts";
-import { type ClientSelector, formatId, type Identification } from "../isakmp/identification.ts";
+import { type ClientSelector, formatId, type Identification, withinSelector } from "../isakmp/identification.ts";
 import { ID_TYPE } from "../isakmp/numbers.ts";
 import type { Message } from "../pfkey/message.ts";
 import { PfkeyError } from "../pfkey/numbers.ts";
@@ -13,6 +13,8 @@ const PROTOCOL_NUMBER = { esp: 50, ah: 51 } as const;
 const SA_TYPE = { esp: "ESP", ah: "AH" } as const;
 /** Between two attempts to reach an engine that is gone. */
 const RECONNECT_MS = 500;
+/** The old outbound SA is used for so long after the new one was negotiated. */
+const SWITCH_MS = 50;
 /** ACQUIREs that wait for their SAs; the engine forgets them after 30 s. */
 const ACQUIRE_LIMIT = 1000;
 const ACQUIRE_MS = 30_000;
@@ -64,10 +66,16 @@ const lifetimeOf = ({ seconds, bytes }: NegotiatedSa["hard"]): Lifetime => ({
   useSeconds: 0,
 });
 
+/** The packets that an SA pair is for. */
+export interface Ends {
+  readonly local: ClientSelector;
+  readonly remote: ClientSelector;
+}
+
 /** The parameters of a negotiated SA. */
 export function saParameters(
   sa: NegotiatedSa,
-  ends: { local: ClientSelector; remote: ClientSelector } | undefined,
+  ends: Ends | undefined,
 ): SaParameters {
   const outbound = sa.direction === "out";
   const [from, to] = outbound ? [sa.localIdentity, sa.remoteIdentity] : [sa.remoteIdentity, sa.localIdentity];
@@ -126,7 +134,7 @@ export function flowsOf(flow: NegotiatedFlow, type: FlowType): Flow[] {
 }
 
 const keyOf = ({ protocol, spi, destination }: SaName) => `${protocol} ${spi} ${formatAddress(destination)}`;
-const flowKey = ({ local, remote }: NegotiatedFlow) =>
+const flowKey = ({ local, remote }: Ends) =>
   [local, remote].map(({ prefix, protocol, port }) => `${formatPrefix(prefix)} ${protocol} ${port}`).join(" ");
 
 /** The engine, reached again whenever it comes back. All requests are sent in the order of the calls. */
@@ -134,10 +142,18 @@ export class Kernel implements Disposable {
   #client: PfkeyClient | undefined;
   #closed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  readonly #sas = new Map<string, SaName>();
+  /** Outbound ones with the key of their flow. */
+  readonly #sas = new Map<string, SaName & { readonly flow?: string }>();
   readonly #flows = new Map<string, { flow: NegotiatedFlow; type: FlowType }>();
   /** Both ends of the SAs that were there at the start: an earlier daemon's, or made by hand. */
   readonly #inherited = new Set<string>();
+  /** Outbound SAs by the packets they are for. */
+  readonly #outbound = new Map<string, Set<string>>();
+  /**
+   * Flows of pairs whose inbound SA is installed and whose outbound one is not yet, by the inbound SA: an answer to the
+   * peer's first packet must not leave in clear. It waits in the engine.
+   */
+  readonly #provisional = new Map<string, NegotiatedFlow>();
   readonly #acquires: { peer: string; seq: number; at: number }[] = [];
 
   constructor(
@@ -198,6 +214,8 @@ export class Kernel implements Disposable {
       const lost = Array.from(this.#sas.values());
       this.#sas.clear();
       this.#inherited.clear();
+      this.#provisional.clear();
+      this.#outbound.clear();
       this.#acquires.length = 0;
       this.events.restarted(lost);
     }, RECONNECT_MS);
@@ -228,7 +246,7 @@ export class Kernel implements Disposable {
 
   async installSa(
     sa: NegotiatedSa,
-    ends: { local: ClientSelector; remote: ClientSelector } | undefined,
+    ends: Ends | undefined,
   ): Promise<void> {
     const parameters = saParameters(sa, ends);
     this.#sas.set(keyOf(sa), {
@@ -237,15 +255,51 @@ export class Kernel implements Disposable {
       spi: sa.spi,
       source: sa.source,
       destination: sa.destination,
+      flow: ends && sa.direction === "out" ? flowKey(ends) : undefined,
     });
     const spi = `0x${sa.spi.toString(16).padStart(8, "0")}`;
     const what = `install ${sa.direction}bound ${sa.protocol.toUpperCase()} SA ${spi}`;
     if (sa.direction === "in") {
-      await this.#attempt(what, (client) => client.updateSa(parameters));
+      const installed = this.#attempt(what, (client) => client.updateSa(parameters));
+      if (ends && this.withFlows && !this.#flows.has(flowKey(ends))) await this.#installProvisional(sa, ends);
+      await installed;
     } else {
-      const seq = this.#takeAcquire(sa.destination);
-      await this.#attempt(what, (client) => client.addSa(parameters, seq));
+      await this.#installOutbound(sa, ends, what, parameters);
     }
+  }
+
+  /** The engine sends on the newest SA, which the peer may install a moment later than we do. */
+  async #installOutbound(
+    sa: NegotiatedSa,
+    ends: Ends | undefined,
+    what: string,
+    parameters: SaParameters,
+  ): Promise<void> {
+    const seq = this.#takeAcquire(sa.destination);
+    if (ends) {
+      const key = flowKey(ends);
+      const same = this.#outbound.get(key) ?? new Set();
+      if (same.size) await new Promise((resolve) => setTimeout(resolve, SWITCH_MS));
+      this.#outbound.set(key, same.add(keyOf(sa)));
+      // It was removed while we waited.
+      if (!this.#sas.has(keyOf(sa))) return;
+    }
+    await this.#attempt(what, (client) => client.addSa(parameters, seq));
+  }
+
+  async #installProvisional(sa: NegotiatedSa, ends: Ends): Promise<void> {
+    const flow: NegotiatedFlow = {
+      ...ends,
+      connection: sa.connection,
+      localAddress: sa.destination,
+      peer: sa.source,
+      protocol: sa.protocol,
+      tunnel: sa.tunnel,
+      localIdentity: sa.localIdentity,
+      remoteIdentity: sa.remoteIdentity,
+    };
+    this.#provisional.set(keyOf(sa), flow);
+    await this.#addFlow(flow, "require");
   }
 
   /** A bundle, innermost first. */
@@ -257,8 +311,16 @@ export class Kernel implements Disposable {
   }
 
   async removeSa(sa: SaName): Promise<void> {
+    const flow = this.#sas.get(keyOf(sa))?.flow;
     this.#sas.delete(keyOf(sa));
+    const same = flow && this.#outbound.get(flow);
+    if (same && same.delete(keyOf(sa)) && same.size === 0) this.#outbound.delete(flow);
     const client = this.#client;
+    const provisional = this.#provisional.get(keyOf(sa));
+    if (provisional) {
+      this.#provisional.delete(keyOf(sa));
+      if (!this.#flows.has(flowKey(provisional))) this.#deleteFlow(provisional, "require");
+    }
     try {
       await client?.deleteSa(saIdentity(sa));
     } catch (error) {
@@ -269,21 +331,26 @@ export class Kernel implements Disposable {
 
   async installFlow(flow: NegotiatedFlow, type: FlowType = "require"): Promise<void> {
     if (!this.withFlows) return;
-    this.#flows.set(flowKey(flow), { flow, type });
+    const key = flowKey(flow);
+    this.#flows.set(key, { flow, type });
+    for (const [sa, other] of this.#provisional) if (flowKey(other) === key) this.#provisional.delete(sa);
     await this.#addFlow(flow, type);
   }
 
   async #addFlow(flow: NegotiatedFlow, type: FlowType): Promise<void> {
-    for (const each of flowsOf(flow, type)) {
-      await this.#attempt(`install the flow of ${flow.connection}`, (client) => client.addFlow(each));
-    }
+    const what = `install the flow of ${flow.connection}`;
+    await Promise.all(flowsOf(flow, type).map((each) => this.#attempt(what, (client) => client.addFlow(each))));
   }
 
   async removeFlow(flow: NegotiatedFlow): Promise<void> {
     const known = this.#flows.get(flowKey(flow));
     if (!known) return;
     this.#flows.delete(flowKey(flow));
-    for (const each of flowsOf(known.flow, known.type)) {
+    await this.#deleteFlow(known.flow, known.type);
+  }
+
+  async #deleteFlow(flow: NegotiatedFlow, type: FlowType): Promise<void> {
+    for (const each of flowsOf(flow, type)) {
       try {
         await this.#client?.deleteFlow(each);
       } catch (error) {
@@ -346,6 +413,15 @@ export class Kernel implements Disposable {
         this.#acquires.shift();
       }
       this.#acquires.push({ peer: formatAddress(peer), seq, at: now });
+      const ends = {
+        local: end(selector.source, selector.sourcePort),
+        remote: end(selector.destination, selector.destinationPort),
+      };
+      const waits = Array.from(this.#provisional.values()).some((flow) =>
+        equalAddress(flow.peer, peer) && withinSelector(flow.local, ends.local) &&
+        withinSelector(flow.remote, ends.remote)
+      );
+      if (waits) return;
       const identity = extensions.IDENTITY_DST?.text;
       this.log.debug(
         "SA",
@@ -356,8 +432,7 @@ export class Kernel implements Disposable {
           }${identity ? ` (${identity})` : ""}`,
       );
       this.events.acquire({
-        local: end(selector.source, selector.sourcePort),
-        remote: end(selector.destination, selector.destinationPort),
+        ...ends,
         peer,
         localAddress: extensions.ADDRESS_SRC?.address,
       });
