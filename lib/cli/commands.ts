@@ -59,6 +59,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./isakmpd.ts"),
   },
   {
+    name: "check",
+    summary: "look for faults in an isakmpd.conf, or whether two of them agree",
+    load: () => import("./check.ts"),
+  },
+  {
     name: "photurisd",
     summary: "negotiate keys with Photuris (RFC 2522)",
     load: () => import("./photurisd.ts"),

@@ -52,13 +52,15 @@ const livesText = (lives: readonly LifeRule[] | "ANY") =>
     ? ["life ANY"]
     : lives.map(({ type, duration }) => `life ${allowedText(duration)} ${type.toLowerCase()}`);
 
-const at = ({ line }: Origin) => line ? `line ${line}` : "predefined";
+/** A predefined section has the place that names it, which is in another section. */
+const at = ({ line, section }: Origin, name = section) =>
+  name !== section || !line ? `predefined${line ? `, line ${line}` : ""}` : `line ${line}`;
 
 function transformText(rule: TransformRule, classes: Registry, values: Readonly<Record<number, Registry>>): string {
   const attributes = rule.attributes.map(({ attribute, allowed }) =>
     `${nameOf(classes, attribute)} ${allowedText(allowed, values[attribute])}`
   );
-  return `${rule.name} (${at(rule.origin)}): ${[...attributes, ...livesText(rule.lives)].join(", ")}`;
+  return `${rule.name} (${at(rule.origin, rule.name)}): ${[...attributes, ...livesText(rule.lives)].join(", ")}`;
 }
 
 function* peerLines(peer: Peer): Generator<string> {
@@ -82,7 +84,7 @@ function* peerLines(peer: Peer): Generator<string> {
 }
 
 function* suiteLines(suite: Suite): Generator<string> {
-  yield `suite ${suite.name} (${at(suite.origin)})`;
+  yield `suite ${suite.name} (${at(suite.origin, suite.name)})`;
   for (const { protocol, transforms, replayWindow } of suite.protocols) {
     const ids = protocol === PROTOCOL_ID.IPSEC_ESP ? ESP_TRANSFORM : AH_TRANSFORM;
     for (const rule of transforms) {

@@ -5,7 +5,7 @@ import type { Allowed, AttributeRule, Peer, TransformRule } from "../ike/configu
 import { IKE_ATTRIBUTE, IKE_AUTHENTICATION, IKE_GROUP, ISAKMP_TRANSFORM, nameOf } from "../isakmp/numbers.ts";
 import type { Value } from "./ini.ts";
 import { checkDoi, exchangeType, lives, phase1Id } from "./isakmpd_ids.ts";
-import { type ConfReader, originOf, type View } from "./isakmpd_reader.ts";
+import { type ConfReader, originOf, placed, type View } from "./isakmpd_reader.ts";
 import {
   AUTHENTICATION_WORDS,
   ENCRYPTION_WORDS,
@@ -176,7 +176,7 @@ export class Phase1Reader {
       const section = reader.follow(list!.value, name, "ISAKMP-transform", predefinedNames("transform"));
       const rule = section && this.#transform(section);
       if (rule) this.#warnWeak(list!.value, rule);
-      return rule ?? [];
+      return rule ? placed(rule, originOf(list!.value)) : [];
     });
     const complete = exchange && list && transforms.length
       ? { exchange: exchange.type, exchangeAt: exchange.at, transforms, transformsAt: list.value }

@@ -7,7 +7,7 @@ import { ENCAPSULATION_MODE, IKE_GROUP, IPSEC_ATTRIBUTE, nameOf, PROTOCOL_ID } f
 import type { Value } from "./ini.ts";
 import { checkDoi, exchangeType, lives, phase2Id } from "./isakmpd_ids.ts";
 import { exactAttribute, keyLengthRule, type Phase1Reader, weaknesses, wordOrAny } from "./isakmpd_phase1.ts";
-import { type ConfReader, originOf, type View } from "./isakmpd_reader.ts";
+import { type ConfReader, originOf, placed, type View } from "./isakmpd_reader.ts";
 import { AH_WORDS, ENCAPSULATION_WORDS, ESP_WORDS, GROUP_WORDS, HMAC_WORDS } from "./isakmpd_words.ts";
 import { predefinedNames } from "./predefined.ts";
 
@@ -201,7 +201,7 @@ export class Phase2Reader {
       const section = this.reader.follow(list.value, name, "IPsec-suite", predefinedNames("suite"));
       const suite = section && this.#suite(section);
       if (suite) this.#warnWeak(list.value, suite);
-      return suite ?? [];
+      return suite ? placed(suite, originOf(list.value)) : [];
     });
     this.#checkPfs(list.value, suites);
     return suites;

@@ -27,6 +27,20 @@ const ANY = "ANY";
 /** The place of a value as the IKE core names it. */
 export const originOf = ({ file, line, section, tag }: Value): Origin => ({ file, line, section, tag });
 
+/**
+ * A rule of predefined sections, placed where the file names it: whoever wants to change it looks there. Lines of the
+ * file's own stay.
+ */
+export function placed<Rule>(rule: Rule, at: Origin): Rule {
+  if (Array.isArray(rule)) return rule.map((each) => placed(each, at)) as Rule;
+  if (typeof rule !== "object" || rule === null) return rule;
+  const entries = Object.entries(rule).map(([key, value]) => [
+    key,
+    key === "origin" ? (value as Origin).line > 0 ? value : at : placed(value, at),
+  ]);
+  return Object.fromEntries(entries) as Rule;
+}
+
 const quote = (words: readonly string[]) => words.join(", ");
 
 /** Reads a tree. `faults` grows while it is read. */
