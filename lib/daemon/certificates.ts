@@ -200,7 +200,12 @@ export class CertificateDirectories implements CertificateStore {
 
   /** What is wrong with our own side for an ID: no certificate, not valid, or not that of our private key. */
   ownProblems(localId: Identification): string[] {
-    if (readKeynoteFolder(this.settings.credentialDirectory, localId)) return [];
+    try {
+      if (readKeynoteFolder(this.settings.credentialDirectory, localId)) return [];
+    } catch (error) {
+      if (error instanceof PrivateFileError) return [error.message];
+      throw error;
+    }
     const identity = identityOf(localId);
     const own = identity ? this.#certificates.filter((certificate) => carries(certificate, identity)) : [];
     const who = describeId(localId);

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { formatId, type Identification } from "../isakmp/identification.ts";
 import type { Bytes } from "../octets/bytes.ts";
+import { PrivateFileError } from "./private_file.ts";
 
 /** Our credentials for an ID, and the key that they license. */
 export interface KeynoteFolder {
@@ -16,7 +17,7 @@ export function idFolderName(id: Identification): string | undefined {
   return /^[A-Za-z0-9@._:+-]{1,255}$/.test(name) && !/^\.+$/.test(name) ? name : undefined;
 }
 
-/** The folder of our own ID; undefined when there is none. */
+/** The folder of our own ID; undefined when there is none. @throws {PrivateFileError} when it cannot be read */
 export function readKeynoteFolder(directory: string, id: Identification): KeynoteFolder | undefined {
   const name = idFolderName(id);
   if (!name) return undefined;
@@ -25,6 +26,6 @@ export function readKeynoteFolder(directory: string, id: Identification): Keynot
     return { credentials, privateKeyPath: join(directory, name, "private_key") };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
+    throw new PrivateFileError(`cannot read the credentials of ${name}: ${(error as Error).message}`);
   }
 }

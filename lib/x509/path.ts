@@ -49,9 +49,9 @@ export type PathResult =
 
 const PATH_LIMIT = 8;
 /** Signatures that are verified for one certificate at most: a peer could send a maze. */
-const SIGNATURE_LIMIT = 64;
-/** Below: refused unless weakness is accepted; below the second: a warning. */
-const RSA_BITS = { least: 1024, good: 2048 };
+const SIGNATURE_LIMIT = 32;
+/** Below `least`: refused unless weakness is accepted; below `good`: a warning; above `most`: verifying takes too long. */
+const RSA_BITS = { least: 1024, good: 2048, most: 8192 };
 
 /** Purposes that fit IKE: any, ipsecEndSystem, ipsecTunnel, ipsecUser, ipsecIKE, iKEIntermediate (RFC 4945 section 5.1.3.12). */
 const PURPOSES = new Set([
@@ -235,6 +235,10 @@ export function validatePath(certificate: Certificate, trust: Trust): PathResult
         }
         if (++signatures > SIGNATURE_LIMIT) {
           throw new RefusalError("too-long", `more than ${SIGNATURE_LIMIT} signatures to verify`, PATH_LIMIT);
+        }
+        if ((issuer.keyKind?.bits ?? 0) > RSA_BITS.most) {
+          const message = `certificate of ${issuer.subject.text}: its key of ${issuer.keyKind!.bits} bits is too long`;
+          throw new RefusalError("unsupported", message, depth);
         }
         if (!signedBy(current, issuer)) {
           const message = `certificate of ${

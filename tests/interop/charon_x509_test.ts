@@ -37,6 +37,8 @@ async function ourPki(folder: string): Promise<void> {
     "-n",
     "@gw.key",
   );
+  const curve = ["-b", "256", "-o", "@gw-ec.crt", "-n", "@gw-ec.key"];
+  await pki("cert", "-s", "/C=SE/O=Ours/CN=gw-ec", "-i", "gw.ours.se", "-c", "@ca.crt", "-k", "@ca.key", ...curve);
   await pki("crl", "-c", "@ca.crt", "-k", "@ca.key", "-o", "@good.crl");
   await pki("crl", "-c", "@ca.crt", "-k", "@ca.key", "-o", "@bad.crl", "@gw.crt");
   // And a list of charon's authority.
@@ -61,6 +63,8 @@ interface Case {
   readonly crl?: boolean;
   readonly ourCrl?: "good.crl" | "bad.crl";
   readonly policy?: string;
+  /** ECDSA on P-256 (RFC 4754) in place of RSA: ours is `gw-ec`. */
+  readonly ecdsa?: boolean;
 }
 
 const POLICY = `Authorizer: "POLICY"
@@ -81,6 +85,7 @@ class Pair {
       crl = false,
       ourCrl,
       policy,
+      ecdsa = false,
     }: Case,
     body: (ours: Daemon, charon: Charon) => Promise<void>,
   ): Promise<void> {
@@ -110,7 +115,7 @@ class Pair {
       },
     );
     try {
-      const ours_ = await Daemon.start(this.gw, this.#configuration(ours[0], expected, crl, policy), []);
+      const ours_ = await Daemon.start(this.gw, this.#configuration(ours[0], expected, crl, ecdsa, policy), []);
       try {
         await body(ours_, charon);
       } catch (error) {
@@ -127,16 +132,17 @@ class Pair {
     }
   }
 
-  #configuration(id: string, expected: string | undefined, crl: boolean, policy = POLICY): string {
+  #configuration(id: string, expected: string | undefined, crl: boolean, ecdsa: boolean, policy = POLICY): string {
+    const own = ecdsa ? "gw-ec" : "gw";
     const root = `${this.gw.folder}/isakmpd`;
     Deno.mkdirSync(root, { recursive: true });
     Deno.removeSync(root, { recursive: true });
     for (const folder of ["ca", "certs", "crls"]) Deno.mkdirSync(`${root}/${folder}`, { recursive: true });
     Deno.writeFileSync(`${root}/ca/theirs.crt`, file("ca.crt"));
     Deno.copyFileSync(`${this.pki}/ca.crt`, `${root}/ca/ours.crt`);
-    Deno.copyFileSync(`${this.pki}/gw.crt`, `${root}/certs/gw.crt`);
+    Deno.copyFileSync(`${this.pki}/${own}.crt`, `${root}/certs/gw.crt`);
     if (crl) Deno.copyFileSync(`${this.pki}/theirs.crl`, `${root}/crls/theirs.crl`);
-    writePrivate(this.gw, "isakmpd/local.key", Deno.readTextFileSync(`${this.pki}/gw.key`));
+    writePrivate(this.gw, "isakmpd/local.key", Deno.readTextFileSync(`${this.pki}/${own}.key`));
     writePrivate(this.gw, "isakmpd/isakmpd.policy", policy);
     return `[General]
 Listen-on=10.1.0.1
@@ -166,7 +172,17 @@ CRL-directory=${root}/crls
 Private-key=${root}/local.key
 [main]
 EXCHANGE_TYPE=ID_PROT
-Transforms=AES-128-SHA2-256-GRP14-RSA_SIG
+Transforms=${ecdsa ? "ecdsa" : "AES-128-SHA2-256-GRP14-RSA_SIG"}
+[ecdsa]
+ENCRYPTION_ALGORITHM=AES_CBC
+KEY_LENGTH=128,128:128
+HASH_ALGORITHM=SHA2_256
+GROUP_DESCRIPTION=MODP_2048
+AUTHENTICATION_METHOD=ECDSA_256
+Life=an-hour
+[an-hour]
+LIFE_TYPE=SECONDS
+LIFE_DURATION=3600,60:86400
 [quick]
 EXCHANGE_TYPE=QUICK_MODE
 Suites=QM-ESP-AES-128-SHA2-256-PFS-GRP14-SUITE
@@ -282,6 +298,17 @@ Deno.test("certificates between isakmpd and charon", async (t) => {
         key: "gw",
         id: "under.mysite.se",
         expected: ID.fqdn("under.mysite.se"),
+      }),
+  );
+  await t.step(
+    "ECDSA signatures (RFC 4754), both roles",
+    () =>
+      pair.both({
+        certificates: ["worksite"],
+        key: "p256",
+        id: "gw.worksite.se",
+        expected: ID.fqdn("gw.worksite.se"),
+        ecdsa: true,
       }),
   );
   await t.step("a revoked certificate is refused", () =>
