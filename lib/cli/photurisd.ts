@@ -1,6 +1,8 @@
 /** `photurisd`: the Photuris key management daemon. @module */
+import { join } from "node:path";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { stderrSink, syslogSink } from "../daemon/log.ts";
+import { runDirectory } from "../daemon/paths.ts";
 import { Photurisd } from "../daemon/photurisd.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
 import { CommandError } from "./command.ts";
@@ -17,16 +19,17 @@ from startkey through the FIFO photuris.pipe, and from the IPsec engine when a f
   -c            test that the moduli of photuris.conf are safe primes; without it they are trusted
   -d directory  where the files are (${DEFAULT_DIRECTORY})
   -f            stay in the foreground and log to standard error
-  -i            do not begin the exchanges of photuris.startup
+  -i            do not begin the exchanges of photuris.startup; they still say what its hosts get
+                when they begin themselves
   -n            read the files, say what is wrong with them, start nothing
   -p port       UDP port (${PHOTURIS_PORT})
-  -v            do not begin the exchanges of photuris.startup ("VPN mode" of OpenBSD 2.5 to 2.8),
-                and log more
+  -v            as -i ("VPN mode" of OpenBSD 2.5 to 2.8), and log more
 
 Files in the directory: photuris.conf (moduli, schemes, times), attributes.conf (algorithms),
 secrets.conf (names and secrets; must be private), photuris.startup (exchanges to begin).
 SIGHUP reads them anew and forgets all exchanges. SIGTERM and SIGINT end the daemon: peers are
-told, and the SAs and flows that it made are removed.
+told, and the SAs and flows that it made are removed. Its process id is in
+/run/ipsecbox/photurisd.pid (the directory is moved by IPSECBOX_RUN).
 `;
 
 const USAGE = HELP.slice(0, HELP.indexOf("\n"));
@@ -99,6 +102,8 @@ export async function run(args: string[]): Promise<number> {
     throw failure(error);
   }
   log.write("notice", `Ready: ${directory}, port ${options.port}, process ${Deno.pid}`);
+  const pidFile = join(runDirectory(), "photurisd.pid");
+  Deno.writeTextFileSync(pidFile, `${Deno.pid}\n`);
   if (!options.foreground) announceReady();
   Deno.addSignalListener("SIGHUP", () => daemon.reconfigure());
   const signal = await new Promise<string>((resolve) => {
@@ -106,6 +111,11 @@ export async function run(args: string[]): Promise<number> {
   });
   log.write("notice", `${signal}: ending`);
   await daemon.stop();
+  try {
+    Deno.removeSync(pidFile);
+  } catch {
+    // Its directory may have gone with the engine.
+  }
   return 0;
 }
 

@@ -376,8 +376,8 @@ export class Photurisd {
     this.#wanted.push({ ...request, ticket: undefined });
   }
 
+  /** The entries of photuris.startup become wishes; with `-i` they wait until the peer begins. */
   async #begin(): Promise<void> {
-    if (!this.#options.startup) return;
     for (const entry of this.#configuration.startup) {
       const request = await this.#resolve(entry);
       if (typeof request === "string") {
@@ -385,7 +385,7 @@ export class Photurisd {
         continue;
       }
       this.#remember(request);
-      this.#later((core) => core.start(monotonicMs(), request));
+      if (this.#options.startup) this.#later((core) => core.start(monotonicMs(), request));
     }
   }
 
