@@ -36,7 +36,7 @@ cert   a new key for a peer, and a certificate of the authority for it. -i is th
 crl    a list of revoked certificates. What the file lists already stays listed. It goes to
        /etc/isakmpd/crls/. REASON is ${Object.keys(revocationReasons()).join(", ")}
 show   certificates, CRLs and keys in words
-dn     a certificate's name as a policy's Licensees has it: DN:/C=SE/O=MySite/CN=gw
+dn     a certificate's name as a policy's Licensees has it: "DN:/C=SE/O=MySite/CN=gw"
 policy-base64  a certificate as a policy's Licensees has it: "x509-base64:..."
 
 SUBJECT is a name in one line, /C=SE/O=MySite/CN=gw.mysite.se; put the ID into the CN, so that names
@@ -310,7 +310,7 @@ function dn(options: Options): number {
   const path = onlyFile(options);
   const { subject } = readCertificate(path);
   tell(`openssl x509 -in ${word(path)} -noout -subject -nameopt compat`);
-  print(`DN:${subject.text}\n`);
+  print(`"DN:${subject.text.replace(/[\\"]/g, "\\$&")}"\n`);
   return 0;
 }
 
