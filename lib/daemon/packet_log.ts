@@ -1,5 +1,6 @@
 /** The packet log of `-l`, `-L` and `p on`: ISAKMP messages in clear as a pcap file, for tcpdump and Wireshark. @module */
 import { fold, pseudoSum, sum, writeHeaderChecksum } from "../ip/checksum.ts";
+import { pcapHeader, pcapRecord } from "../dump/pcap.ts";
 import type { Address } from "../ip/address.ts";
 import { Builder } from "../octets/builder.ts";
 import type { Bytes } from "../octets/bytes.ts";
@@ -9,20 +10,11 @@ interface Endpoint {
   readonly port: number;
 }
 
-const MAGIC = 0xa1b2c3d4;
-/** LINKTYPE_RAW: the packet starts with its IP header. */
-const LINKTYPE_RAW = 101;
-const SNAPSHOT_OCTETS = 65535;
 const UDP = 17;
 const UDP_HEADER_OCTETS = 8;
 const NAT_PORT = 4500;
 const HOP_LIMIT = 64;
 const NON_ESP_MARKER = new Uint8Array(4);
-
-/** The header of a pcap file. */
-export function pcapHeader(): Bytes {
-  return new Builder().u32(MAGIC).u16(2).u16(4).u32(0).u32(0).u32(SNAPSHOT_OCTETS).u32(LINKTYPE_RAW).finish();
-}
 
 /** An IP packet with `payload` in UDP. On port 4500 the non-ESP marker is put in front (RFC 3948 2.2). */
 export function udpPacket(from: Endpoint, to: Endpoint, payload: Uint8Array): Bytes {
@@ -43,13 +35,6 @@ export function udpPacket(from: Endpoint, to: Endpoint, payload: Uint8Array): By
   const pseudo = pseudoSum(view, from.address.family, udpAt - 2 * addressOctets, udpAt - addressOctets, UDP, length);
   view.setUint16(udpAt + 6, ~fold(sum(view, udpAt, length, pseudo)) & 0xffff || 0xffff);
   return octets;
-}
-
-/** A pcap record. @param time seconds since the epoch, with fraction */
-export function pcapRecord(time: number, packet: Uint8Array): Bytes {
-  const seconds = Math.floor(time);
-  return new Builder().u32(seconds).u32(Math.floor((time - seconds) * 1e6)).u32(packet.length).u32(packet.length)
-    .bytes(packet).finish();
 }
 
 /** A file that the log is written to, mode 0600; an old one is overwritten. */

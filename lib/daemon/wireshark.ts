@@ -6,30 +6,10 @@
  */
 import { join } from "node:path";
 import { authenticatorByName, cipherByName } from "../crypto/algorithms.ts";
+import { WIRESHARK_AUTHENTICATORS, WIRESHARK_CIPHERS } from "../dump/wireshark.ts";
 import type { NegotiatedSa } from "../ike/events.ts";
 import { formatAddress } from "../ip/address.ts";
 import { formatHex } from "../octets/hex.ts";
-
-/** Wireshark's names (epan/dissectors/packet-ipsec.c) by those of crypto/algorithms.ts. */
-const CIPHERS: Readonly<Record<string, string>> = {
-  des: "DES-CBC [RFC2405]",
-  "3des": "TripleDES-CBC [RFC2451]",
-  blf: "BLOWFISH-CBC [RFC2451]",
-  cast: "CAST5-CBC [RFC2144]",
-  aes: "AES-CBC [RFC3602]",
-  aesctr: "AES-CTR [RFC3686]",
-  "aes-gcm": "AES-GCM [RFC4106]",
-  "chacha20-poly1305": "ChaCha20 with Poly1305 [RFC7634]",
-  null: "NULL",
-};
-const AUTHENTICATORS: Readonly<Record<string, string>> = {
-  md5: "HMAC-MD5-96 [RFC2403]",
-  sha1: "HMAC-SHA-1-96 [RFC2404]",
-  rmd160: "MAC-RIPEMD-160-96 [RFC2857]",
-  "sha2-256": "HMAC-SHA-256-128 [RFC4868]",
-  "sha2-384": "HMAC-SHA-384-192 [RFC4868]",
-  "sha2-512": "HMAC-SHA-512-256 [RFC4868]",
-};
 
 /** A row of `ikev1_decryption_table`. */
 export function ikeSecretLine(initiatorCookie: Uint8Array, encryptionKey: Uint8Array): string {
@@ -39,8 +19,10 @@ export function ikeSecretLine(initiatorCookie: Uint8Array, encryptionKey: Uint8A
 /** A row of `esp_sa`; undefined for what Wireshark does not know (AH needs no key to be read). */
 export function espSecretLine(sa: NegotiatedSa): string | undefined {
   if (sa.protocol !== "esp") return undefined;
-  const cipher = CIPHERS[cipherByName(sa.encryption ?? "null")?.name ?? ""];
-  const authenticator = sa.authentication ? AUTHENTICATORS[authenticatorByName(sa.authentication)?.name ?? ""] : "NULL";
+  const cipher = WIRESHARK_CIPHERS[cipherByName(sa.encryption ?? "null")?.name ?? ""];
+  const authenticator = sa.authentication
+    ? WIRESHARK_AUTHENTICATORS[authenticatorByName(sa.authentication)?.name ?? ""]
+    : "NULL";
   if (!cipher || !authenticator) return undefined;
   const spi = `0x${sa.spi.toString(16).padStart(8, "0")}`;
   const key = (octets: Uint8Array | undefined) => octets?.length ? `0x${formatHex(octets)}` : "";
