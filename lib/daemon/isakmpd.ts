@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { formatFault } from "../config/ini.ts";
-import type { Connection } from "../ike/configuration.ts";
+import type { Configuration, Connection } from "../ike/configuration.ts";
 import type {
   Computation,
   ComputationResult,
@@ -76,6 +76,16 @@ export class StartError extends Error {
 /** SPIs without an engine: isakmpd's range. */
 const LEAST_SPI = 0x100;
 
+/** Where the engine takes and sends ESP in UDP. */
+const ENGINE_NAT_PORT = 4500;
+
+/** With Acquire-Only nothing is brought up before a packet asks for it; the flows that make it ask stay. */
+function coreConfiguration({ conf: { configuration, settings } }: Files): Configuration {
+  if (!settings.acquireOnly) return configuration;
+  const connections = configuration.connections.map((connection) => ({ ...connection, active: false }));
+  return { ...configuration, connections };
+}
+
 /** Runs until it is stopped. */
 export class Isakmpd {
   readonly #ended = Promise.withResolvers<number>();
@@ -114,10 +124,10 @@ export class Isakmpd {
     this.#transport = new IkeTransport({
       log,
       ports: options.ports,
-      natPort: !options.natTraversal ? undefined : options.kernel && options.ports.nat === 4500 ? "relay" : "own",
+      natPort: !options.natTraversal ? undefined : options.kernel ? "relay" : "own",
       receive: (local, remote, octets) => this.#do((ike, now) => ike.onDatagram(now, remote, local, octets)),
     });
-    this.#ike = new Ike(files.conf.configuration, this.#environment());
+    this.#ike = new Ike(coreConfiguration(files), this.#environment());
   }
 
   /**
@@ -131,6 +141,9 @@ export class Isakmpd {
     try {
       daemon.#tellFaults(files);
       for (const warning of certificateWarnings(files, daemon.#certificates)) log.warn(warning);
+      if (options.kernel && options.natTraversal && options.ports.nat !== ENGINE_NAT_PORT) {
+        log.warn(`-N ${options.ports.nat}: the engine encapsulates on UDP port ${ENGINE_NAT_PORT}`);
+      }
       if (options.seed !== undefined) log.warn("-r: every key of this daemon can be predicted by who knows the seed");
       await daemon.#kernel?.start();
       const failures = daemon.#listen();
@@ -240,7 +253,7 @@ export class Isakmpd {
     this.#credentials = new Credentials(files.conf.settings, this.#pool, this.#certificates);
     for (const warning of certificateWarnings(files, this.#certificates)) this.log.warn(warning);
     this.#applyLevels();
-    this.#do((ike, now) => ike.reconfigure(now, files.conf.configuration));
+    this.#do((ike, now) => ike.reconfigure(now, coreConfiguration(files)));
     this.#installStanding();
   }
 
@@ -411,7 +424,7 @@ export class Isakmpd {
       remote: connection.remoteId ?? hostSelector(peer.address),
       localAddress,
       peer: peer.address,
-      protocol: protocols.some(({ protocol }) => protocol === PROTOCOL_ID.IPSEC_AH) ? "ah" : "esp",
+      protocol: protocols.some(({ protocol }) => protocol === PROTOCOL_ID.IPSEC_ESP) ? "esp" : "ah",
       tunnel: true,
       localIdentity: peer.localId ?? addressId(localAddress),
       remoteIdentity: peer.remoteId ?? addressId(peer.address),

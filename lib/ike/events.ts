@@ -167,7 +167,7 @@ export interface NegotiatedFlow {
   readonly remote: ClientSelector;
   readonly localAddress: Address;
   readonly peer: Address;
-  /** Of the outermost SA. */
+  /** Of the innermost SA: it is applied first, and names the bundle to the kernel. */
   readonly protocol: "esp" | "ah";
   readonly tunnel: boolean;
   readonly localIdentity: Identification;

@@ -26,14 +26,14 @@ export const saName = ({ direction, protocol, spi, source, destination }: SaName
 
 /** The flow that a pair protects. */
 export function flowOf(pair: SaPair): NegotiatedFlow {
-  const outermost = pair.protocols.at(-1)!.outbound;
+  const innermost = pair.protocols[0].outbound;
   return {
     connection: pair.connection.name,
     local: pair.localSelector,
     remote: pair.remoteSelector,
     localAddress: pair.local.address,
     peer: pair.remote.address,
-    protocol: outermost.protocol,
+    protocol: innermost.protocol,
     tunnel: pair.tunnel,
     localIdentity: pair.localId,
     remoteIdentity: pair.remoteId,
