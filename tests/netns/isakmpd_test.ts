@@ -227,3 +227,166 @@ Deno.test("fatal errors at the start are one clear line each and exit status 1",
     broken,
   );
 });
+
+/** A pair of configurations that mirror each other. */
+function mirrored(make: (own: string, peer: string, ownNet: string, peerNet: string) => string) {
+  return {
+    west: make("10.1.0.1", "10.1.0.2", "192.168.1.0", "192.168.2.0"),
+    east: make("10.1.0.2", "10.1.0.1", "192.168.2.0", "192.168.1.0"),
+  };
+}
+
+/** Two networks, keys as one likes. */
+const nets = (
+  suites: string,
+  { general = "", connections = "Connections=tunnel", key = "a long pass phrase", rest = "" } = {},
+) =>
+  mirrored((own, peer, ownNet, peerNet) =>
+    `[General]
+Listen-on=${own}
+${general}
+[Phase 1]
+${peer}=peer
+[Phase 2]
+${connections}
+[peer]
+Phase=1
+Local-address=${own}
+Address=${peer}
+Configuration=main
+Authentication=${own === "10.1.0.1" ? "a long pass phrase" : key}
+[main]
+EXCHANGE_TYPE=ID_PROT
+Transforms=AES-128-SHA2-256-GRP19
+[tunnel]
+Phase=2
+ISAKMP-peer=peer
+Configuration=quick
+Local-ID=own
+Remote-ID=other
+[own]
+ID-type=IPV4_ADDR_SUBNET
+Network=${ownNet}
+Netmask=255.255.255.0
+[other]
+ID-type=IPV4_ADDR_SUBNET
+Network=${peerNet}
+Netmask=255.255.255.0
+[quick]
+EXCHANGE_TYPE=QUICK_MODE
+Suites=${suites}
+${rest}`
+  );
+
+Deno.test("AH and ESP together become a bundle", async () => {
+  const bundle = nets("both", {
+    connections: "Passive-connections=tunnel",
+    // AH in transport mode around the tunnel that ESP makes.
+    rest: "[both]\nProtocols=QM-ESP-AES-256-SHA,QM-AH-TRP-SHA2-256\n",
+  });
+  await using both = await twoGateways(bundle);
+  const { net, west, east } = both;
+  for (const side of ["west", "east"]) await net.host(side).ipsecbox(["sysctl", "net.inet.ah.enable=1"]);
+  await west.command("c tunnel");
+  await Promise.all([west.up(), east.up()]);
+  const wire = await net.host("west").capture("wan", "ip");
+  const { received, output } = await net.host("westlan").ping("192.168.2.2", { count: 3 });
+  assertEquals(received, 3, output);
+  const packets = await wire.packets();
+  assertEquals(new Set(packets.map(({ ip }) => `IP ${ip[9]} ${ip[20]}`)), new Set(["IP 51 50"]), "IP AH ESP");
+  assert(packets.length >= 6);
+  const sas = await west.result("S");
+  assertMatch(
+    sas,
+    /Transform: IPsec AH\nEncryption not used\.\nAuthentication key length: 32\nAuthentication algorithm: HMAC-SHA2-256\n/,
+  );
+  assertMatch(
+    sas,
+    /Transform: IPsec ESP\nEncryption key length: 32\nAuthentication key length: 20\nEncryption algorithm: AES \(CBC\)\n/,
+  );
+});
+
+Deno.test("with Acquire-Only a packet brings the connection up, and is not lost", async () => {
+  await using both = await twoGateways(nets("QM-ESP-AES-128-SHA2-256-SUITE", { general: "Acquire-Only=yes" }));
+  const { net, west, east } = both;
+  await sleep(1000);
+  assert(!/Established/.test(west.output() + east.output()), "something began by itself");
+  const { received, output } = await net.host("westlan").ping("192.168.2.2", { count: 3, waitSeconds: 3 });
+  assertEquals(received, 3, `${output}${west.output()}`);
+  await Promise.all([west.up(), east.up()]);
+});
+
+Deno.test("transport mode between the gateways, over IPv6", async () => {
+  const hosts = (own: string, peer: string) =>
+    `[General]
+Listen-on=${own}
+[Phase 1]
+${peer}=peer
+[Phase 2]
+Connections=hosts
+[peer]
+Phase=1
+Address=${peer}
+Authentication=a long pass phrase
+[hosts]
+Phase=2
+ISAKMP-peer=peer
+Configuration=quick
+[quick]
+EXCHANGE_TYPE=QUICK_MODE
+Suites=QM-ESP-TRP-AES-128-SHA2-256-PFS-GRP14-SUITE
+`;
+  await using both = await twoGateways({ west: hosts("fd10::1", "fd10::2"), east: hosts("fd10::2", "fd10::1") });
+  const { net, west, east } = both;
+  await Promise.all([west.up(), east.up()]);
+  const wire = await net.host("west").capture("wan", "ip6 and not udp");
+  const { received, output } = await net.host("west").ping("fd10::2", { count: 3 });
+  assertEquals(received, 3, output);
+  const packets = await wire.packets();
+  const isDiscovery = (ip: Uint8Array) => ip[6] === 58 && ip[40] >= 133 && ip[40] <= 136;
+  const seen = new Set(packets.filter(({ ip }) => !isDiscovery(ip)).map(({ ip }) => ip[6]));
+  assertEquals(seen, new Set([50]), "ESP over IPv6");
+  assert(packets.length >= 6);
+  assertMatch(west.output(), /TRANSPORT/);
+});
+
+Deno.test("a wrong pre-shared key and a wrong proposal are told as that, with the line that decided", async () => {
+  const wrong = nets("QM-ESP-AES-SHA-SUITE", { key: "another pass phrase" });
+  const { net, west, east, [Symbol.asyncDispose]: dispose } = await twoGateways(wrong);
+  try {
+    const told =
+      /Cannot agree on phase 1 with 10\.1\.0\.\d.*probably different pre-shared keys.*isakmpd\.conf:\d+ \[peer\] Authentication/;
+    await Promise.any([west.says(told), east.says(told)]);
+    assert(!/pass phrase/.test(west.output() + east.output()), "a key is in the log");
+    await Promise.all([west.stop(), east.stop()]);
+    const other = nets("QM-ESP-AES-SHA-SUITE");
+    const again = [
+      await Daemon.start(net.host("west"), other.west),
+      await Daemon.start(net.host("east"), other.east.replace("AES-SHA-SUITE", "3DES-SHA-SUITE")),
+    ];
+    const refused =
+      /Cannot agree on phase 2 with .*TRANSFORM_ID: offered (AES|3DES), allowed (3DES|AES).*isakmpd\.conf:\d+/;
+    await Promise.any(again.map((daemon) => daemon.says(refused)));
+  } finally {
+    await dispose();
+  }
+});
+
+Deno.test("equal lifetimes on both sides: a ping every 10 ms through 20 rekeyings loses nothing, and SAs do not multiply", async () => {
+  const life = (name: string, seconds: number) => `[${name}]\nLIFE_TYPE=SECONDS\nLIFE_DURATION=${seconds},1:86400\n`;
+  const short = nets("QM-ESP-AES-128-SHA2-256-SUITE", {
+    rest: life("LIFE_QUICK_MODE", 3) + life("LIFE_MAIN_MODE", 12),
+  });
+  await using both = await twoGateways(short);
+  const { net, west, east } = both;
+  await Promise.all([west.up(), east.up()]);
+  const ping = net.host("westlan").spawn(["ping", "-n", "-D", "-O", "-i", "0.01", "-c", "4000", "192.168.2.2"]);
+  await waitFor(ping.ended, "ping to end", 120_000);
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(ping.output())!.map(Number);
+  const lost = ping.output().split("\n").filter((line) => line.includes("no answer"));
+  assertEquals([sent, received], [4000, 4000], lost.join("\n"));
+  const rekeyings = west.output().match(/Established phase 2/g)!.length;
+  assert(rekeyings >= 20, `${rekeyings} phase 2`);
+  const sas = (await shown(net.host("west"))).match(/^esp 0x/gm)!.length;
+  assert(sas <= 8, `${sas} SAs at the end`);
+});
