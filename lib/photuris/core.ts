@@ -192,12 +192,10 @@ export class Core {
   /** Tells everybody who waits for an exchange how it went. */
   outcome(exchange: Exchange, established: boolean, text: string): void {
     const { request, joined } = exchange;
-    if (request && !exchange.told) {
-      exchange.told = true;
-      for (const each of [request, ...joined.splice(0)]) {
-        this.effects.push({ do: "outcome", request: each, established, text });
-      }
-    }
+    const waiting = joined.splice(0);
+    if (request && !exchange.told) waiting.unshift(request);
+    exchange.told = true;
+    for (const each of waiting) this.effects.push({ do: "outcome", request: each, established, text });
     this.log(established ? "notice" : "warning", text);
   }
 

@@ -45,6 +45,11 @@ export class Photuris {
     const core = this.#core;
     const busy = core.underWay(request.peer.address);
     if (!busy || busy === after) return void beginExchange(core, request, after);
+    if (busy.told) {
+      // It has failed for those who waited and only hopes for a better answer: who asks again wants a new one.
+      core.enter(busy, "ENDED");
+      return void beginExchange(core, request);
+    }
     const { encryption, authentication } = busy.request?.options ?? {};
     const same = encryption === request.options?.encryption && authentication === request.options?.authentication &&
       busy.request?.user === request.user;

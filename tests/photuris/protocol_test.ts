@@ -490,3 +490,18 @@ Deno.test("Keys for a wish that was replaced are not renewed, at either end", ()
   assertEquals([kinds(west).length, kinds(east).length], [1, 1]);
   assert(west.of("owner").length > 4);
 });
+
+Deno.test("Who asks again after a failed verification gets a new exchange and an outcome of its own", () => {
+  const wrong = secretBook(["west", "wrong"], { east: "the east's secret" });
+  const right = secretBook(["west", "the west's secret"], { east: "the east's secret" });
+  let isRight = false;
+  const secrets = { ...right, local: () => (isRight ? right : wrong).local() };
+  const { network, west, east } = scene(1, { secrets });
+  west.start(east, { ticket: 1 });
+  network.run(1_000);
+  assertEquals(west.outcomes.map(({ established }) => established), [false]);
+  isRight = true;
+  west.start(east, { ticket: 2 });
+  network.run(3_000);
+  assertEquals(west.outcomes.map(({ request, established }) => [request.ticket, established]), [[1, false], [2, true]]);
+});
