@@ -1,0 +1,99 @@
+/** Strangers: floods of first messages, bounded memory, bounded answers. */
+import { assert, assertEquals } from "@std/assert";
+import { address } from "../../lib/ip/address.ts";
+import { encodeMessage } from "../../lib/isakmp/message.ts";
+import { EXCHANGE, PAYLOAD } from "../../lib/isakmp/numbers.ts";
+import { encodeSa } from "../../lib/isakmp/proposals.ts";
+import { offerPhase1, UNTRANSLATED } from "../../lib/ike/negotiate.ts";
+import { configuration, connection, peer, phase1Transform, selector } from "../ike/configurations.ts";
+import { EAST, NAME, WEST } from "../ike/gateways.ts";
+import { blocked, Gateway } from "./ike_node.ts";
+import { Network } from "./network.ts";
+
+const OFFER = encodeSa(offerPhase1([phase1Transform()], UNTRANSLATED));
+const UNACCEPTABLE = encodeSa(offerPhase1([phase1Transform({ cipher: "DES_CBC" })], UNTRANSLATED));
+
+function world() {
+  const network = new Network(1);
+  const west = new Gateway(
+    network,
+    WEST,
+    configuration([peer("east", EAST)], [
+      connection(NAME, "east", { local: "10.1.0.0/16", remote: "10.2.0.0/16" }),
+    ]),
+  );
+  const east = new Gateway(
+    network,
+    EAST,
+    configuration([peer("anybody", undefined)], [
+      connection(NAME, "anybody", { local: "10.2.0.0/16" }, {
+        active: false,
+        anyRemote: true,
+        remoteId: selector("0.0.0.0/0"),
+      }),
+    ]),
+  );
+  network.conditions = { loss: 0, duplication: 0, reordering: 0, reorderMs: 0, corruption: 0, delayMs: [40, 60] };
+  return { network, west, east };
+}
+
+/** Sends first messages to east, `perSecond` for `seconds`, each from an address of its own unless `from` is given. */
+function flood(network: Network, body: typeof OFFER, perSecond: number, seconds: number, from?: Uint8Array) {
+  const { random } = network;
+  const target = { address: address(new Uint8Array([192, 0, 2, 2])), port: 500 };
+  for (let i = 0; i < perSecond * seconds; i++) {
+    network.at(i * 1000 / perSecond, () => {
+      const message = encodeMessage({
+        initiatorCookie: random.octets(8),
+        responderCookie: new Uint8Array(8),
+        nextPayload: PAYLOAD.SA,
+        exchange: EXCHANGE.ID_PROT,
+        flags: 0,
+        messageId: 0,
+      }, [{ type: PAYLOAD.SA, body }]);
+      const source = from ?? new Uint8Array([172, ...random.octets(3)]);
+      network.send({ address: address(source), port: 500 }, target, message);
+    });
+  }
+}
+
+for (const [what, body] of [["that could be meant", OFFER], ["that are refused", UNACCEPTABLE]] as const) {
+  Deno.test(`10,000 first messages a second ${what}, from random sources, do not keep a peer from connecting`, () => {
+    const { network, west, east } = world();
+    flood(network, body, 10_000, 3);
+    network.at(1500, () => west.input((ike, now) => ike.start(now)));
+    network.run(2900);
+    assertEquals(blocked(west, east, NAME), undefined);
+    assert(east.ike.sizes().halfOpen <= 8192);
+    network.run(60_000);
+    assertEquals(east.ike.sizes().halfOpen, 0, "what was half open is forgotten");
+    assert(east.outcomes.length < 100, `${east.outcomes.length} outcomes were told`);
+    assert(east.log.length < 100, `${east.log.length} lines were logged`);
+  });
+}
+
+Deno.test("one source can hold 16 half-open SAs at most, and is not sent more than twice its octets", () => {
+  const { network, east } = world();
+  let received = 0, sent = 0;
+  network.tap = (_now, from, _to, octets) => {
+    if (from.address.octets[3] === 2) sent += octets.length;
+    else received += octets.length;
+  };
+  flood(network, OFFER, 100, 10, new Uint8Array([203, 0, 113, 1]));
+  network.run(9_000);
+  assertEquals(east.ike.sizes().halfOpen, 16);
+  network.run(60_000);
+  // Message 2 carries the choice and our vendor IDs; it is sent once for each message received.
+  assert(sent <= 2 * received, `${sent} octets for ${received}`);
+});
+
+Deno.test("what is refused is answered once a second for each source", () => {
+  const { network } = world();
+  let answers = 0;
+  network.tap = (_now, from) => {
+    if (from.address.octets[3] === 2) answers++;
+  };
+  flood(network, UNACCEPTABLE, 1000, 3, new Uint8Array([203, 0, 113, 1]));
+  network.run(10_000);
+  assert(answers >= 3 && answers <= 5, `${answers} answers`);
+});
