@@ -13,7 +13,8 @@ let failed = 0;
 async function step(name: string, args: string[], command = Deno.execPath()): Promise<string> {
   console.log(`\n== ${name}`);
   const started = performance.now();
-  const child = new Deno.Command(command, { args, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
+  const env = { NO_COLOR: "1" };
+  const child = new Deno.Command(command, { args, env, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of child.stdout) {
