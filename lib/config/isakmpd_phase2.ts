@@ -317,7 +317,8 @@ export class Phase2Reader {
       remoteId: ids.remote,
       active: listed.active,
       passive,
-      ...(passive && !peer.address ? { anyRemote: true } : {}),
+      // Without any ID it is host to host with whoever calls.
+      ...(passive && !peer.address && ids.local ? { anyRemote: true } : {}),
       origin: sectionOrigin(reader, view),
       origins: Object.fromEntries(Object.entries(origins).flatMap(([field, at]) => at ? [[field, originOf(at)]] : [])),
     };

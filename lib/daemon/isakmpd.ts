@@ -14,6 +14,7 @@ import type {
   Environment,
   NegotiatedFlow,
   Outcome,
+  PolicyQuery,
   SaName,
 } from "../ike/events.ts";
 import { Ike } from "../ike/ike.ts";
@@ -162,12 +163,14 @@ export class Isakmpd {
 
   #environment(): Environment {
     const { log, options } = this;
+    const policyNow = () => this.files.policy;
     const capture = () => ({ messages: this.#packetLog !== undefined, secrets: this.#secrets !== undefined });
     return {
       random: (octets) => this.#random(octets),
-      authorize: (query) => {
-        const { policy } = this.files;
-        return policy ? authorize(policy, query) : { allowed: true, explanation: "" };
+      // Without a policy there is nobody to ask: what the configuration does not name is refused.
+      get authorize() {
+        const policy = policyNow();
+        return policy && ((query: PolicyQuery) => authorize(policy, query));
       },
       certificateAuthorities: () => this.#certificates.authorities(),
       nameText,
