@@ -56,11 +56,7 @@ export class IkeRelayServer {
       if (!expected && !this.#closing) throw error;
     } finally {
       this.#clients.delete(client);
-      try {
-        client.connection.close();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BadResource)) throw error;
-      }
+      closeOnce(client.connection);
     }
   }
 
@@ -82,17 +78,20 @@ export class IkeRelayServer {
   close(): void {
     this.#closing = true;
     this.#listener.close();
-    for (const { connection } of this.#clients) {
-      try {
-        connection.close();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BadResource)) throw error;
-      }
-    }
+    for (const { connection } of this.#clients) closeOnce(connection);
     try {
       Deno.removeSync(this.#path);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
+  }
+}
+
+/** Closes a connection that may be closed already. */
+function closeOnce(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }
