@@ -163,7 +163,7 @@ function abandon(core: Core, wanted: Want): void {
 
 /** Phase 1 has ended or could not be made. */
 export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
-  if (reason === "failed" && sa.role === "initiator") {
+  if ((reason === "failed" && sa.role === "initiator") || reason === "refused") {
     for (const wanted of wantsOf(core, sa.peer)) {
       if (!concerns(wanted, sa) || wanted.exchange || isUnderWay(core, wanted)) continue;
       if (phase1Of(core, wanted)) pursue(core, wanted);

@@ -85,6 +85,7 @@ export function beginExtensions(core: Core, sa: Phase1Sa): void {
   const xauth = asked ? (asked === sa.role ? "client" : "server") : undefined;
   if (!xauth && !peer.modeConfig) return;
   sa.extension = { xauth, attempts: 0, admitted: !xauth, ready: false };
+  core.timers.set(sa, "extension", core.now + 1000 * core.configuration.exchangeMaxTimeSeconds);
   if (xauth === "server") askUser(core, sa);
   else if (!xauth) beginModeConfig(core, sa);
 }
@@ -116,7 +117,14 @@ function ready(core: Core, sa: Phase1Sa): void {
 
 function giveUpPhase1(core: Core, sa: Phase1Sa, item: string, detail: string): void {
   reportSaFailure(core, sa, { code: "AUTHENTICATION_FAILED", item, detail, origin: sa.peer.origin });
-  endPhase1(core, sa, "closed");
+  endPhase1(core, sa, "refused");
+}
+
+/** XAUTH or mode config has not come to an end in time. */
+export function extensionLate(core: Core, sa: Phase1Sa): void {
+  if (sa.extension?.ready) return;
+  const item = sa.extension?.admitted ? "mode config" : "XAUTH";
+  giveUpPhase1(core, sa, item, "the peer did not finish it");
 }
 
 // ---- XAUTH, server -------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ import type {
   Phase1Status,
 } from "./events.ts";
 import { fail, forget, giveUp, resume, retransmit } from "./exchange.ts";
+import { extensionLate } from "./extension_steps.ts";
 import { IndexMap } from "./index_map.ts";
 import { checkPeer, heardTraffic, keepAlive } from "./liveness.ts";
 import {
@@ -56,6 +57,7 @@ const HANDLERS: Readonly<Record<TimerKind, (core: Core, owner: any) => void>> = 
   expire: (core, owner: Phase1Sa | SaPair) =>
     isPair(owner) ? expirePair(core, owner) : endPhase1(core, owner, "expired"),
   retire: retirePair,
+  extension: extensionLate,
   dpd: checkPeer,
   keepalive: keepAlive,
   farewell: (core, pair) => bidFarewell(core, pair),

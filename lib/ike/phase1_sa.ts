@@ -261,13 +261,17 @@ export type EndReason =
   | "dead"
   | "deaf"
   | "initial contact"
+  | "refused"
   | "closed";
+
+/** Ends of which the peer is told. */
+const TOLD: readonly EndReason[] = ["expired", "closed", "refused", "dead"];
 
 /** Removes a phase 1 SA with its exchanges. Phase 2 SAs are not bound to it and stay. */
 export function endPhase1(core: Core, sa: Phase1Sa, reason: EndReason): void {
   if (sa.state === "dead") return;
   const wasEstablished = sa.state === "established";
-  if (wasEstablished && (reason === "expired" || reason === "closed" || reason === "dead")) sendDelete(core, sa);
+  if (wasEstablished && TOLD.includes(reason)) sendDelete(core, sa);
   sa.state = "dead";
   if (reason === "failed" && sa.role === "responder") rememberRefusal(core, sa.opening);
   leaveHalfOpen(core, sa);

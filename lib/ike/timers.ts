@@ -14,6 +14,8 @@ export type TimerKind =
   | "expire"
   /** Tell the peer that a replaced pair is about to end. */
   | "retire"
+  /** End a phase 1 SA whose XAUTH or mode config is not finished. */
+  | "extension"
   /** Is the peer alive? */
   | "dpd"
   /** Keep the NAT's mapping. */
