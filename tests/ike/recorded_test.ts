@@ -26,7 +26,10 @@ import {
 } from "../../lib/isakmp/message.ts";
 import { parseAddress } from "../../lib/ip/address.ts";
 import { Reassembly } from "../../lib/isakmp/fragments.ts";
-import { IPSEC_ATTRIBUTE, PAYLOAD } from "../../lib/isakmp/numbers.ts";
+import { CERT_ENCODING, IKE_AUTHENTICATION, IPSEC_ATTRIBUTE, PAYLOAD } from "../../lib/isakmp/numbers.ts";
+import { CERT_LAYOUT } from "../../lib/isakmp/payloads.ts";
+import { parsePublicKey, verifyEcdsa, verifyRsaBare } from "../../lib/crypto/signature.ts";
+import { parseCertificate } from "../../lib/x509/certificate.ts";
 import { decodeSa, encodeSa } from "../../lib/isakmp/proposals.ts";
 import { type Bytes, concat } from "../../lib/octets/bytes.ts";
 import { formatHex } from "../../lib/octets/hex.ts";
@@ -73,6 +76,20 @@ for (const recorded of CASES) {
     assertEquals(formatHex(HASH_I(signed, keys.SKEYID, { ...keys, SAi_b, IDii_b: hex(p.idii_b) })), p.hash_i);
     assertEquals(formatHex(HASH_R(signed, keys.SKEYID, { ...keys, SAi_b, IDir_b: hex(p.idir_b) })), p.hash_r);
   });
+
+  if (p.sig_i) {
+    Deno.test(`${recorded.name}: both signatures are over HASH_I and HASH_R, by the keys of the certificates`, () => {
+      for (const [hash, signature, cert] of [[p.hash_i, p.sig_i, p.cert_i], [p.hash_r, p.sig_r, p.cert_r]]) {
+        const { encoding, octets } = CERT_LAYOUT.decode(hex(cert));
+        const key = parsePublicKey(parseCertificate(octets).spki);
+        const verify = recorded.chosen["3"] === IKE_AUTHENTICATION.RSA_SIG ? verifyRsaBare : verifyEcdsa;
+        assertEquals([encoding, verify(key, hex(hash), hex(signature))], [CERT_ENCODING.X509_SIG, true]);
+        const other = hex(hash);
+        other[0] ^= 1;
+        assertEquals(verify(key, other, hex(signature)), false);
+      }
+    });
+  }
 
   Deno.test(`${recorded.name}: every message decrypts, verifies and encodes to the same octets`, () => {
     const keys = derive(recorded);
