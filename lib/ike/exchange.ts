@@ -6,7 +6,7 @@
  * @module
  */
 import { exchangeIv } from "./keys.ts";
-import { EXCHANGE } from "../isakmp/numbers.ts";
+import { EXCHANGE, type NotifyName } from "../isakmp/numbers.ts";
 import { IsakmpError } from "../isakmp/error.ts";
 import { equal } from "../octets/bytes.ts";
 import type { Endpoint, Fault } from "./events.ts";
@@ -64,16 +64,21 @@ export function beginProtected(
 ): Exchange {
   const exchange = createExchange(core, sa, name, "initiator", freshMessageId(core, sa));
   prepare(exchange);
-  register(exchange);
+  register(core, exchange);
   begin(core, exchange);
   return exchange;
 }
 
+/** Message IDs under one phase 1 SA: with so many it is time for another one, with twice as many it ends. */
+const MOST_MESSAGE_IDS = 50_000;
+
 /** From now on the message ID belongs to this exchange and to no later one. */
-export function register(exchange: Exchange): void {
+export function register(core: Core, exchange: Exchange): void {
   const { sa, messageId } = exchange;
   sa.usedIds.add(messageId);
   sa.exchanges.set(messageId, exchange);
+  if (sa.usedIds.size === MOST_MESSAGE_IDS) core.timers.set(sa, "soften", core.now);
+  if (sa.usedIds.size === 2 * MOST_MESSAGE_IDS) core.timers.set(sa, "expire", core.now);
 }
 
 /** Runs the first row of an initiator. */
@@ -188,13 +193,13 @@ function stepFailed(context: Context, error: NegotiationError | IsakmpError): vo
   const fault = faultOf(error);
   const authenticated = PROTECTED.has(exchange.name);
   if (!message || context.accepted || authenticated || row.at === "START") {
-    if (message) notifyFailure(core, exchange, error, authenticated);
+    if (message) notifyOnce(core, exchange, error.notify, authenticated);
     fail(core, exchange, fault);
     return;
   }
   drop(core, "refused", message.from, error.message);
   suspect(core, exchange, fault);
-  notifyFailure(core, exchange, error, false);
+  notifyOnce(core, exchange, message.nextIv ? "AUTHENTICATION_FAILED" : error.notify, false);
 }
 
 /** Remembers why an exchange will probably fail, and lets it wait only a little longer. */
@@ -205,16 +210,12 @@ export function suspect(core: Core, exchange: Exchange, fault: Fault): void {
   if (giveUp === undefined || giveUp > latest) core.timers.set(exchange, "giveUp", latest);
 }
 
-function notifyFailure(
-  core: Core,
-  exchange: Exchange,
-  error: NegotiationError | IsakmpError,
-  authenticated: boolean,
-): void {
+/** Tells the peer of a failure, once for each message that we wait for. */
+export function notifyOnce(core: Core, exchange: Exchange, type: NotifyName, authenticated: boolean): void {
   if (exchange.notified) return;
   exchange.notified = true;
-  if (authenticated) notifyPeer(core, exchange, error.notify);
-  else notifyPlain(core, exchange.sa, error.notify);
+  if (authenticated) notifyPeer(core, exchange, type);
+  else notifyPlain(core, exchange.sa, type);
 }
 
 /** The exchange has done its work; it stays a while to answer copies. */

@@ -72,6 +72,14 @@ function actOnError(core: Core, sa: Phase1Sa, { protocol, spi, type }: Notify): 
 
 const numberOf = (spi: Bytes) => new Reader(spi).u32();
 
+/** Errors by which a peer tells that it does not believe us. */
+const PROOF_ERRORS: readonly number[] = [
+  NOTIFY.AUTHENTICATION_FAILED,
+  NOTIFY.INVALID_HASH_INFORMATION,
+  NOTIFY.INVALID_ID_INFORMATION,
+  NOTIFY.PAYLOAD_MALFORMED,
+];
+
 /** What the peer's error means, with what we sent. */
 function refusedByPeer(exchange: Exchange, type: number): Fault {
   const { quick, sa } = exchange;
@@ -80,6 +88,15 @@ function refusedByPeer(exchange: Exchange, type: number): Fault {
   const connection = quick?.connection;
   const ids = type === NOTIFY.INVALID_ID_INFORMATION && quick;
   const { peer } = sa;
+  const refusesProof = !quick && sa.secret && PROOF_ERRORS.includes(type);
+  if (refusesProof) {
+    return {
+      code,
+      item: "Authentication",
+      detail: `the peer refuses our proof (${code}): probably different pre-shared keys, or the peer refuses our ID`,
+      origin: sa.negotiation?.secretOrigin,
+    };
+  }
   return {
     code,
     offered: ids ? [`IDs ${describePair(quick)}`] : offer && describeOffer(offer),

@@ -55,7 +55,7 @@ function createSa(
     startedAt: core.now,
     establishedAt: 0,
     replaced: false,
-    kilobytes: 0,
+    octets: 0,
   };
   core.openings.set(sa.opening, sa);
   if (role === "responder") core.sas.set(cookieKey(initiatorCookie, responderCookie), sa);
@@ -207,6 +207,17 @@ export function established(core: Core, sa: Phase1Sa): void {
   beginLiveness(core, sa);
   beginExtensions(core, sa);
   phase1Established(core, sa);
+}
+
+/** Counts what is encrypted under an SA against its limit in kilobytes (RFC 2409 appendix A). */
+export function spend(core: Core, sa: Phase1Sa, octets: number): void {
+  const most = 1024 * sa.terms!.lifeKilobytes;
+  if (!most || sa.state !== "established") return;
+  const before = sa.octets;
+  sa.octets += octets;
+  const crosses = (limit: number) => before < limit && sa.octets >= limit;
+  if (crosses(SOFT_FRACTION[sa.role][0] * most) && !sa.replaced) core.timers.set(sa, "soften", core.now);
+  if (crosses(most)) core.timers.set(sa, "expire", core.now);
 }
 
 /** A random number from 0 to 1. */

@@ -281,6 +281,9 @@ export function acceptChoice(context: Context): void {
   });
   settle(quick, { suite, protocols });
   quick.Nr_b = NONCE_LAYOUT.decode(bodyOf(payloads, PAYLOAD.NONCE)!).nonce;
+  if (equal(quick.Nr_b, quick.Ni_b!)) {
+    throw new NegotiationError("INVALID_KEY_INFORMATION", { item: "NONCE", detail: "is our own, sent back" });
+  }
   const ids = readIds(context);
   const same = ids ? equalSelector(ids[0], quick.local) && equalSelector(ids[1], quick.remote) : !quick.withIds;
   if (!same) {

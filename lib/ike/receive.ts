@@ -23,10 +23,10 @@ import { HASH_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, equal, equalConstantTime } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
 import type { Endpoint } from "./events.ts";
-import { armGiveUp, createExchange, isCopy, ivOf, register, run, suspect } from "./exchange.ts";
+import { armGiveUp, createExchange, isCopy, ivOf, notifyOnce, register, run, suspect } from "./exchange.ts";
 import { capture, drop, endpointText, log } from "./log.ts";
 import { hint } from "./informational_steps.ts";
-import { answerFirstMessage } from "./phase1_sa.ts";
+import { answerFirstMessage, spend } from "./phase1_sa.ts";
 import { heard } from "./liveness.ts";
 import { PROTECTED, type Row, rowOf, type Token } from "./rows.ts";
 import { hashOf } from "./send.ts";
@@ -86,6 +86,10 @@ export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes,
     receiveHint(core, sa, from, received);
     return;
   }
+  if (sa.role === "initiator" && isZero(header.responderCookie)) {
+    drop(core, "reflected", from); // our own first message
+    return;
+  }
   const exchange = exchangeOf(core, sa, name, header, from);
   if (exchange) receiveFor(core, exchange, from, to, message, received);
 }
@@ -100,6 +104,9 @@ function saOf(core: Core, header: Header, from: Endpoint): Phase1Sa | undefined 
   return opening.role === "initiator" ? opening : isZero(header.responderCookie) ? opening : undefined;
 }
 
+/** Pieces of a message that is not complete by then are forgotten. */
+const REASSEMBLY_MS = 30_000;
+
 function receiveFragment(core: Core, sa: Phase1Sa, from: Endpoint, to: Endpoint, { header, body }: Received): void {
   if (!sa.peer.fragmentation) {
     drop(core, "fragment", from, "fragmentation is off");
@@ -107,8 +114,11 @@ function receiveFragment(core: Core, sa: Phase1Sa, from: Endpoint, to: Endpoint,
   }
   try {
     const { payloads } = decodePayloads(header.nextPayload, body);
-    sa.reassembly ??= new Reassembly();
-    const whole = sa.reassembly.add(payloads[0].body);
+    if (!sa.reassembly || core.now > sa.reassembly.since + REASSEMBLY_MS) {
+      sa.reassembly = { since: core.now, pieces: new Reassembly() };
+    }
+    const whole = sa.reassembly.pieces.add(payloads[0].body);
+    if (whole) sa.reassembly = undefined;
     if (whole) receive(core, from, to, whole, true);
   } catch (error) {
     if (!(error instanceof IsakmpError)) throw error;
@@ -161,6 +171,7 @@ function readPayloads(
     if (body.length === 0 || body.length % blockOctets) return void drop(core, "blocks", from);
     plain = sa.cbc.decrypt(ivOf(exchange), body);
     nextIv = body.slice(-blockOctets) as Bytes;
+    spend(core, sa, body.length);
   }
   try {
     const chain = decodePayloads(header.nextPayload, plain);
@@ -175,18 +186,22 @@ function readPayloads(
   }
 }
 
-/** Message 5 or 6 did not decrypt: with pre-shared keys that is how different keys show. */
+/**
+ * Message 5 or 6 did not decrypt: with pre-shared keys that is how different keys show. The peer is told the same as when
+ * its proof is wrong, so that it learns nothing about how far a forgery came.
+ */
 function garbledProof(core: Core, exchange: Exchange): void {
   const { sa } = exchange;
   if (sa.state !== "negotiating") return;
   suspect(core, exchange, {
-    code: "PAYLOAD_MALFORMED",
+    code: "AUTHENTICATION_FAILED",
     item: sa.secret ? "Authentication" : undefined,
     detail: sa.secret
       ? "the peer's proof decrypts to garbage: probably different pre-shared keys"
       : "the peer's proof decrypts to garbage",
     origin: sa.negotiation?.secretOrigin,
   });
+  notifyOnce(core, exchange, "AUTHENTICATION_FAILED", false);
 }
 
 const TOKEN_TYPES: Readonly<Record<Exclude<Token, "AUTH">, readonly number[]>> = {
@@ -259,7 +274,7 @@ function receiveFor(
       return drop(core, "payloads", from, "SA must follow HASH");
     }
     if (exchange.state === "START") {
-      register(exchange);
+      register(core, exchange);
       armGiveUp(core, exchange);
     }
     heard(core, exchange.sa, from, to);

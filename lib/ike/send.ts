@@ -8,6 +8,7 @@ import { exchangeNumber, ivOf } from "./exchange.ts";
 import { HASH_1, HASH_2, HASH_3 } from "./keys.ts";
 import { capture, endpointText, log } from "./log.ts";
 import { BUILDERS } from "./builders.ts";
+import { spend } from "./phase1_sa.ts";
 import type { HashNumber, Token } from "./rows.ts";
 import type { Context, Core, Exchange, Phase1Sa } from "./state.ts";
 import { retransmitDelayMs } from "./timers.ts";
@@ -49,6 +50,7 @@ export function sendRow(context: Context): void {
     const padding = (blockOctets - body.length % blockOctets) % blockOctets;
     body = sa.cbc!.encrypt(ivOf(exchange), concat(body, new Uint8Array(padding)));
     exchange.iv = body.slice(-blockOctets);
+    spend(core, sa, body.length);
   }
   exchange.sent = { octets: concat(encodeHeader(header, body.length), body), header, repeats: 0 };
   exchange.retransmissions = 0;

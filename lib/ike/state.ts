@@ -163,11 +163,12 @@ export interface Phase1Sa {
   establishedAt: number;
   /** A newer one took its place. */
   replaced: boolean;
-  reassembly?: Reassembly;
+  reassembly?: { readonly since: number; readonly pieces: Reassembly };
   dpd?: DpdState;
   /** XAUTH and mode config, where they are needed. */
   extension?: ExtensionState;
-  kilobytes: number;
+  /** Encrypted so far. */
+  octets: number;
 }
 
 /** How far XAUTH and mode config have come; phase 2 waits for `ready`. */
