@@ -33,7 +33,7 @@ export interface CookieBinding {
   readonly localPort: number;
   readonly counter: number;
   readonly initiatorCookie: Uint8Array;
-  readonly offeredSchemes: Uint8Array;
+  readonly offeredSchemes: Bytes;
 }
 
 /** Makes and recognises responder cookies with two secrets: the current and the previous one. */

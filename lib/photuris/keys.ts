@@ -104,12 +104,19 @@ export function validityData(
  * repetitions of the shared-secret this way.
  */
 export function keyGeneration(name: SchemeHash, prefix: Uint8Array, shared: Uint8Array): () => Bytes {
-  let fed = prefix;
+  let fed = new Uint8Array(prefix.length + FIRST_REPETITIONS * shared.length);
+  fed.set(prefix);
+  let length = prefix.length;
   return () => {
-    fed = concat(fed, shared);
-    return hash(name, fed);
+    if (length + shared.length > fed.length) fed = concat(fed, new Uint8Array(fed.length));
+    fed.set(shared, length);
+    length += shared.length;
+    return hash(name, fed.subarray(0, length));
   };
 }
+
+/** Digests that a mask of usual length takes. */
+const FIRST_REPETITIONS = 16;
 
 /** The next `octets` octets: whole digests, of which the unused rest of the last is thrown away. */
 function take(next: () => Bytes, octets: number): Bytes {

@@ -17,13 +17,32 @@ import {
 } from "./initiator.ts";
 import { sharedSecret } from "./keys.ts";
 import { encodeMessage, type MessageOf } from "./messages.ts";
-import { chosenScheme, encodeSchemes, exchangeValueFault, formatScheme, modulusBits } from "./schemes.ts";
+import {
+  chosenScheme,
+  encodeSchemes,
+  exchangeValueFault,
+  formatScheme,
+  modulusBits,
+  type OfferedScheme,
+} from "./schemes.ts";
+import type { Settings } from "./settings.ts";
 import type { SpiRecord } from "./spis.ts";
 import type { ExchangeValue } from "./values.ts";
 import { decodeVpi, encodeVpi } from "./vpi.ts";
 
 /** Exchanges that one peer may have open without having identified itself. */
 const MOST_UNIDENTIFIED_OF_A_PEER = 4;
+
+/** Offered-Schemes on the wire: the same for everybody as long as the settings are. */
+const encodedSchemes = new WeakMap<readonly OfferedScheme[], Bytes>();
+
+function offeredSchemesOf({ schemes }: Settings): Bytes {
+  const known = encodedSchemes.get(schemes);
+  if (known) return known;
+  const encoded = encodeSchemes(schemes);
+  encodedSchemes.set(schemes, encoded);
+  return encoded;
+}
 
 function bindingOf(
   core: Core,
@@ -32,7 +51,7 @@ function bindingOf(
   counter: number,
   initiatorCookie: Bytes,
 ): CookieBinding {
-  const offeredSchemes = encodeSchemes(core.settings.schemes);
+  const offeredSchemes = offeredSchemesOf(core.settings);
   return { peer: from.address, local: to.address, localPort: to.port, counter, initiatorCookie, offeredSchemes };
 }
 
@@ -69,7 +88,7 @@ export function answerCookieRequest(
   }
   const binding = bindingOf(core, from, to, counter, initiatorCookie);
   const responderCookie = core.cookies.make(core.now, binding);
-  const { offeredSchemes } = binding as { offeredSchemes: Bytes };
+  const { offeredSchemes } = binding;
   send(encodeMessage({ name: "Cookie_Response", initiatorCookie, responderCookie, counter, offeredSchemes }));
 }
 
@@ -122,7 +141,7 @@ export function acceptValueRequest(
     expiresAt: core.now + 1000 * core.settings.times.exchangeTimeout,
     request: undefined,
     joined: [],
-    offeredSchemes: binding.offeredSchemes as Bytes,
+    offeredSchemes: binding.offeredSchemes,
     chosen,
     restarts: 0,
     told: false,
