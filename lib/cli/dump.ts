@@ -118,6 +118,20 @@ function parse(args: readonly string[]): Options {
   }
 }
 
+/** Keys from wherever the options say. */
+interface Keys {
+  readonly sas: KnownSas;
+  readonly files: readonly KeyFiles[];
+  readonly engine?: WatchedEngine;
+}
+
+/** Asks again for keys when a packet's SA is not known. */
+async function learnKeys({ sas, files, engine }: Keys, options: Options, seen: Seen): Promise<void> {
+  const isUnknown = (seen.kind === "esp" || seen.kind === "ah") && !sas.has(seen);
+  if (isUnknown) { for (const file of files) file.readAgain(); }
+  await engine?.refresh(options.sa && isUnknown);
+}
+
 /** Where captured packets go. */
 class Output {
   readonly #options: Options;
@@ -225,7 +239,8 @@ function findInterface(links: readonly Link[], name: string): Link | undefined {
   throw new CommandError(`-i ${name}: no such interface${didYouMean(name, names)}; there are ${names.join(", ")}`);
 }
 
-async function fromInterface(options: Options, output: Output, sas: KnownSas, engine?: WatchedEngine): Promise<void> {
+async function fromInterface(options: Options, output: Output, keys: Keys): Promise<void> {
+  const { engine } = keys;
   using netlink = new Netlink();
   const links = listLinks(netlink);
   const only = findInterface(links, options.interfaceName ?? "any");
@@ -244,8 +259,7 @@ async function fromInterface(options: Options, output: Output, sas: KnownSas, en
     const filter = options.filter ?? (tuns.has(interfaceIndex) ? undefined : isIpsec);
     if (seen) {
       if (filter && !filter(seen)) continue;
-      const isSecured = seen.kind === "esp" || seen.kind === "ah";
-      await engine?.refresh(options.sa && isSecured && !sas.has(seen));
+      await learnKeys(keys, options, seen);
       const isEnc = interfaceIndex === engine?.interfaceIndex;
       output.packet(time, seen, name + encText(isEnc ? engine?.namer.name(seen, outgoing) : undefined));
     } else if (!filter) output.unsound(time, ip, name);
@@ -275,9 +289,9 @@ export async function run(args: string[]): Promise<number> {
   }
   const options = parse(args);
   using sas = new KnownSas();
-  const keyFiles = options.keyFiles.map((path) => new KeyFiles(path, sas));
+  const files = options.keyFiles.map((path) => new KeyFiles(path, sas));
   const ike = new IkeReader((cookie) => {
-    for (const file of keyFiles) {
+    for (const file of files) {
       const key = file.ikeKey(cookie);
       if (key) return key;
     }
@@ -287,7 +301,7 @@ export async function run(args: string[]): Promise<number> {
   const output = new Output(options, new Describer({ verbosity: options.verbosity, sas, ike }));
   try {
     if (options.readFile !== undefined) await fromFile(options.readFile, options, output);
-    else await fromInterface(options, output, sas, engine);
+    else await fromInterface(options, output, { sas, files, engine });
   } catch (error) {
     // Whoever read our output has had enough.
     if (error instanceof Deno.errors.BrokenPipe) return 0;

@@ -11,14 +11,12 @@ import { systemContext } from "../ipsecadm.ts";
 import { parseBatch } from "../ipsecadm/batch.ts";
 
 const TABLES = ["esp_sa", "ikev1_decryption_table"];
-/** A file is read again when a conversation's key is missing, but not more often than this. */
-const READ_AGAIN_MS = 500;
-
 /** Keys from files. */
 export class KeyFiles {
   readonly #paths: readonly string[];
   readonly #ike = new Map<string, Bytes>();
-  #readAt = -Infinity;
+  /** Path -> size and time of change when it was read. */
+  readonly #read = new Map<string, string>();
 
   /**
    * Reads the files, or both tables of a directory that `isakmpd -W` writes.
@@ -28,23 +26,28 @@ export class KeyFiles {
   constructor(path: string, readonly sas: KnownSas) {
     this.#paths = isDirectory(path) ? TABLES.map((name) => join(path, name)).filter(exists) : [path];
     if (!this.#paths.length) throw new CommandError(`${path}: neither ${TABLES.join(" nor ")} is there`);
-    this.#read();
+    for (const file of this.#paths) this.#readFile(file);
   }
 
   /** The encryption key of a phase 1 SA; the files are read again when they do not have it yet. */
   ikeKey(initiatorCookie: string): Bytes | undefined {
-    const known = this.#ike.get(initiatorCookie);
-    if (known || performance.now() - this.#readAt < READ_AGAIN_MS) return known;
-    this.#read();
+    if (!this.#ike.has(initiatorCookie)) this.readAgain();
     return this.#ike.get(initiatorCookie);
   }
 
-  #read(): void {
-    this.#readAt = performance.now();
-    for (const path of this.#paths) this.#readFile(path);
+  /** Reads files that have changed: a daemon may have added keys. What cannot be read now is left for the next time. */
+  readAgain(): void {
+    for (const path of this.#paths) {
+      try {
+        if (this.#read.get(path) !== stampOf(path)) this.#readFile(path);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+      }
+    }
   }
 
   #readFile(path: string): void {
+    const stamp = stampOf(path);
     const text = readPrivate(path);
     const commands: string[] = [];
     text.split("\n").forEach((row, i) => {
@@ -65,6 +68,7 @@ export class KeyFiles {
       commands[i] = "";
     });
     this.#addCommands(commands.join("\n"), path);
+    this.#read.set(path, stamp);
   }
 
   /** Lines of ipsecadm: the SAs that they would make. Flows and the rest do not matter here. */
@@ -80,6 +84,15 @@ export class KeyFiles {
         throw new CommandError(`${place}: ${error.message}`);
       }
     }
+  }
+}
+
+function stampOf(path: string): string {
+  try {
+    const { size, mtime } = Deno.statSync(path);
+    return `${size} ${mtime?.getTime()}`;
+  } catch (error) {
+    throw new CommandError(`${path}: ${(error as Error).message}`);
   }
 }
 
