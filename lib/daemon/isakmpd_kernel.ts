@@ -333,8 +333,14 @@ export class Kernel implements Disposable {
     if (!this.withFlows) return;
     const key = flowKey(flow);
     this.#flows.set(key, { flow, type });
-    for (const [sa, other] of this.#provisional) if (flowKey(other) === key) this.#provisional.delete(sa);
-    await this.#addFlow(flow, type);
+    let isThere = false;
+    for (const [sa, other] of this.#provisional) {
+      if (flowKey(other) !== key) continue;
+      this.#provisional.delete(sa);
+      isThere ||= type === "require" && equalAddress(other.peer, flow.peer) && other.protocol === flow.protocol &&
+        equalAddress(other.localAddress, flow.localAddress);
+    }
+    if (!isThere) await this.#addFlow(flow, type);
   }
 
   async #addFlow(flow: NegotiatedFlow, type: FlowType): Promise<void> {

@@ -28,6 +28,8 @@ export interface CharonOptions {
   /** Files of the swanctl directory, by path in it: `pubkey/peer.pem`, `private/own.pem`, `x509ca/ca.pem`. */
   readonly files?: Readonly<Record<string, string>>;
   readonly plugins?: string;
+  /** Level of the log; default 1, "-1" for none. */
+  readonly log?: string;
 }
 
 /** A running charon. */
@@ -38,7 +40,7 @@ export class Charon {
   static async start(
     host: Host,
     swanctl: string,
-    { settings = "", files = {}, plugins = PLUGINS }: CharonOptions = {},
+    { settings = "", files = {}, plugins = PLUGINS, log = "1" }: CharonOptions = {},
   ): Promise<Charon> {
     const folder = join(host.folder, "charon");
     for (const name of FOLDERS) Deno.mkdirSync(join(folder, name), { recursive: true });
@@ -52,9 +54,8 @@ export class Charon {
   retransmit_timeout = 2
   i_dont_care_about_security_and_use_aggressive_mode_psk = yes
   filelog { log { path = ${folder}/charon.log
-    default = 1
-    ike = 2
-    knl = 1
+    default = ${log}
+    ike = ${log === "1" ? "2" : log}
     flush_line = yes } }
   plugins { vici { socket = unix://${folder}/vici }
     kernel-libipsec { allow_peer_ts = yes }

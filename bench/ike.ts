@@ -1,0 +1,199 @@
+/**
+ * IKE as responder, ours beside charon in the same run: negotiations (phase 1 and 2) completed per second with 500 peers,
+ * one negotiation alone, the answer to a first message, memory, and what idle connections cost.
+ *
+ *     bench/ike [--seconds N] [--idle N] [--json FILE]
+ *
+ * The initiators are one process of ours (ike_load.ts) on the other core; they compute the same Diffie-Hellman.
+ */
+import { parseArgs } from "../lib/std/parse_args.ts";
+import { ensurePackages } from "../scripts/packages.ts";
+import { Charon } from "../tests/interop/charon.ts";
+import { Daemon, startEngine } from "../tests/netns/isakmpd_hosts.ts";
+import { type Host, topology } from "../tests/netns/topology.ts";
+import { cpuSeconds, rssMiB, table, workerPid } from "./measure.ts";
+
+const RESPONDER = "10.98.0.1";
+const FIRST = "10.50.0.1";
+const PEERS = 500;
+const PROPOSALS = [
+  {
+    name: "3des-sha1-modp1024",
+    ours: ["3DES-SHA", "QM-ESP-3DES-SHA-SUITE"],
+    charon: ["3des-sha1-modp1024", "3des-sha1"],
+  },
+  {
+    name: "aes128-sha256-modp2048",
+    ours: ["AES-128-SHA2-256-GRP14", "QM-ESP-AES-128-SHA2-256-SUITE"],
+    charon: ["aes128-sha256-modp2048", "aes128-sha256"],
+  },
+] as const;
+type Proposal = typeof PROPOSALS[number];
+
+const options = parseArgs(Deno.args, { string: ["seconds", "idle", "json"], default: { seconds: "8", idle: "10000" } });
+const seconds = Number(options.seconds);
+
+await ensurePackages("test");
+const packed = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "scripts/pack.ts"] }).output();
+if (!packed.success) throw new Error(new TextDecoder().decode(packed.stderr));
+await using net = await topology("bike", {
+  hosts: { load: {}, peer: { routes: [`10.50.0.0/16 via 10.98.0.2`] } },
+  links: [{ ends: [["load", "eth0", "10.98.0.2/24"], ["peer", "eth0", `${RESPONDER}/24`]] }],
+});
+const [load, peer] = [net.host("load"), net.host("peer")];
+await load.exec("ip route add local 10.50.0.0/16 dev lo");
+await peer.exec("sysctl -q net.core.rmem_max=8388608; true");
+
+/** Runs the initiators; the numbers are in the line they print. */
+async function run(proposal: Proposal, mode: string, count: number, duration: number): Promise<Record<string, number>> {
+  const { stdout, stderr } = await load.exec([
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--quiet",
+    new URL("./ike_load.ts", import.meta.url).pathname,
+    RESPONDER,
+    FIRST,
+    String(count),
+    proposal.ours.join(","),
+    mode,
+    String(duration),
+  ], { timeoutMs: 1000 * (duration + 120) });
+  if (stderr) console.error(stderr.split("\n").slice(0, 3).join("\n"));
+  return JSON.parse(stdout.split("\n")[0]);
+}
+
+const isakmpdConf = ({ ours: [transform, suite] }: Proposal, general = "") =>
+  `[General]
+Listen-on=${RESPONDER}
+${general}
+[Phase 1]
+Default=anybody
+[Phase 2]
+Passive-connections=any
+[anybody]
+Phase=1
+Configuration=main
+Authentication=mekmitasdigoat
+[main]
+EXCHANGE_TYPE=ID_PROT
+Transforms=${transform}
+[any]
+Phase=2
+ISAKMP-peer=anybody
+Configuration=quick
+[quick]
+EXCHANGE_TYPE=QUICK_MODE
+Suites=${suite}
+`;
+
+const swanctlConf = ({ charon: [ike, esp] }: Proposal) =>
+  `connections { any { version = 1
+  local_addrs = ${RESPONDER}
+  remote_addrs = %any
+  proposals = ${ike}
+  local { auth = psk }
+  remote { auth = psk }
+  children { any { local_ts = dynamic
+    remote_ts = dynamic
+    esp_proposals = ${esp} } } } }
+secrets { ike-1 { secret = "mekmitasdigoat" } }
+`;
+
+interface Figures {
+  readonly perSecond: number;
+  readonly singleMs: number;
+  readonly firstMessageMs: number;
+  /** CPU of the responder's processes for each negotiation. */
+  readonly cpuMs: number;
+  readonly rssMiB: number;
+}
+
+const sum = (pids: readonly number[], of: (pid: number) => number) => pids.reduce((total, pid) => total + of(pid), 0);
+
+async function measure(proposal: Proposal, pids: readonly number[]): Promise<Figures> {
+  await run(proposal, "single", PEERS, 1); // warm up
+  const first = await run(proposal, "first", PEERS, 3);
+  const single = await run(proposal, "single", PEERS, 3);
+  const before = sum(pids, cpuSeconds);
+  const rate = await run(proposal, "rate", PEERS, seconds);
+  const cpuMs = 1000 * (sum(pids, cpuSeconds) - before) / rate.completed;
+  if (rate.failed) console.error(`${proposal.name}: ${rate.failed} negotiations failed`);
+  return {
+    perSecond: rate.perSecond,
+    singleMs: single.medianMs,
+    firstMessageMs: first.firstMessageMs,
+    cpuMs,
+    rssMiB: sum(pids, rssMiB),
+  };
+}
+
+async function ours<T>(proposal: Proposal, general: string, body: (pids: readonly number[]) => Promise<T>): Promise<T> {
+  const engine = await startEngine(peer);
+  const daemon = await Daemon.start(peer, isakmpdConf(proposal, general), ["-K"]);
+  try {
+    return await body([daemon.process.pid, engine.pid].map(workerPid));
+  } finally {
+    await daemon.stop();
+    await engine.stop();
+  }
+}
+
+async function charons<T>(proposal: Proposal, host: Host, body: (pids: readonly number[]) => Promise<T>): Promise<T> {
+  const charon = await Charon.start(host, swanctlConf(proposal), { log: "-1" });
+  try {
+    return await body([workerPid(charon.process.pid)]);
+  } finally {
+    await charon.stop();
+  }
+}
+
+const rows: string[][] = [];
+const results: Record<string, unknown> = {};
+for (const proposal of PROPOSALS) {
+  const them = await charons(proposal, peer, (pids) => measure(proposal, pids));
+  const us = await ours(proposal, "", (pids) => measure(proposal, pids));
+  results[proposal.name] = { isakmpd: us, charon: them };
+  for (const [name, figures] of [["isakmpd", us], ["charon", them]] as const) {
+    rows.push([
+      `${proposal.name} ${name}`,
+      figures.perSecond.toFixed(0),
+      figures.singleMs.toFixed(1),
+      figures.firstMessageMs.toFixed(2),
+      figures.cpuMs.toFixed(1),
+      figures.rssMiB.toFixed(0),
+    ]);
+  }
+}
+console.log(
+  table(["responder, 500 peers", "per second", "one alone, ms", "first message, ms", "CPU ms each", "RSS MiB"], rows),
+);
+
+const idleCount = Number(options.idle);
+if (idleCount) {
+  const [, proposal] = PROPOSALS;
+  const idle = await ours(proposal, "DPD-check-interval=60\n", async ([pid]) => {
+    const before = rssMiB(pid);
+    const held = run(proposal, "hold", idleCount, 40);
+    // The load prints its first line when all are up and holds them for 40 s.
+    let last = -1;
+    for (let quiet = 0; quiet < 3;) {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const cpu = cpuSeconds(pid);
+      quiet = cpu - last < 0.15 ? quiet + 1 : 0;
+      last = cpu;
+    }
+    const from = cpuSeconds(pid);
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    const percent = 100 * (cpuSeconds(pid) - from) / 20;
+    const grown = rssMiB(pid) - before;
+    const { established } = await held;
+    return { established, cpuPercent: percent, rssPerThousandMiB: 1000 * grown / established };
+  });
+  results.idle = idle;
+  console.log(
+    `${idle.established} idle connections, DPD every 60 s: ${idle.cpuPercent.toFixed(1)} % of one core, ` +
+      `${idle.rssPerThousandMiB.toFixed(1)} MiB per 1,000 pairs`,
+  );
+}
+if (options.json) Deno.writeTextFileSync(String(options.json), `${JSON.stringify(results, null, 2)}\n`);
