@@ -13,7 +13,7 @@ import { textId } from "../../lib/isakmp/identification.ts";
 import type { Connection, Peer } from "../../lib/ike/configuration.ts";
 import { configuration, connection, peer, phase1Transform, secret, suite } from "../ike/configurations.ts";
 import { blocked, Gateway } from "./ike_node.ts";
-import { type Conditions, Network, PERFECT, SeededRandom } from "./network.ts";
+import { type Conditions, Network, PERFECT, type SeededRandom } from "./network.ts";
 
 const SIMULATIONS = Number(Deno.env.get("IKE_SIMULATIONS") ?? 10_000);
 const ONLY_SEED = Deno.env.get("IKE_SEED");
