@@ -114,7 +114,7 @@ config exchange_retransmit_timeout 1
 config exchange_timeout 3
 config exchange_lifetime 15
 config spi_lifetime 9
-config spi_bytes 120000
+config spi_bytes 80000
 `;
   const [daemon, peer] = await Promise.all([
     startDaemon(west, { conf, args: ["-v"] }),
