@@ -2,7 +2,7 @@
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 import { withEngine } from "./engine.ts";
-import { fetchFlows, fetchSas, type SaLink, type SaView, toJson } from "./views.ts";
+import { fetchFlows, fetchSas, type SaLink, type SaView, toJson } from "../daemon/engine_views.ts";
 
 export const HELP = `usage: ipsecbox kern-ipsec [--json]
 

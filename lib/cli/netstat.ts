@@ -6,14 +6,14 @@ import { DROPS } from "../ipsec/packet.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 import { withEngine } from "./engine.ts";
-import { fetchFlows, type FlowView, toJson } from "./views.ts";
+import { fetchFlows, fetchStatistics, type FlowView, toJson } from "../daemon/engine_views.ts";
 
 export const HELP = `usage: ipsecbox netstat -rn -f encap [--json]
-       ipsecbox netstat -s [-p esp|ah|ipip] [--json]
+       ipsecbox netstat -s [-p esp|ah|ipip|policy] [--json]
 
 -rn -f encap shows the flows: the packets, and the SA they use as address of the peer,
 protocol number, policy and direction. -s shows how many packets were sent and received, and
-how many were dropped for which reason.
+how many were dropped for which reason; policy: how many came in clear that a flow forbids.
 `;
 
 const NUMBERS = { esp: 50, ah: 51, ip4: 4 } as const;
@@ -53,12 +53,21 @@ export function formatEncap(flows: readonly FlowView[]): string {
   return ["Encap:", row(TITLES), ...rows].map((line) => `${line}\n`).join("");
 }
 
-const PROTOCOLS = ["esp", "ah", "ipip"] as const;
+const PROTOCOLS = ["esp", "ah", "ipip", "policy"] as const;
 type CountedProtocol = typeof PROTOCOLS[number];
-const LABELS: Readonly<Record<CountedProtocol, string>> = { esp: "ESP", ah: "AH", ipip: "IP-in-IP" };
+const LABELS = { esp: "ESP", ah: "AH", ipip: "IP-in-IP" } as const;
+
+/** Packets that were not protected though a flow demands it. */
+const POLICY_LINES = [["cleartext", "cleartext packets dropped by policy"], [
+  "heldBack",
+  "cleartext packets held back while the engine was away",
+]] as const;
 
 /** Counters of one protocol as `-s` shows them; reasons that never occurred are there, too, so that zero is visible. */
 export function formatStatistics(protocol: CountedProtocol, counters: Readonly<Record<string, number>>): string {
+  if (protocol === "policy") {
+    return `policy:\n${POLICY_LINES.map(([name, text]) => `\t${counters[name] ?? 0} ${text}\n`).join("")}`;
+  }
   const label = LABELS[protocol];
   const lines = [
     [counters.inputPackets ?? 0, `input ${label} packets`],
@@ -70,19 +79,8 @@ export function formatStatistics(protocol: CountedProtocol, counters: Readonly<R
   return `${protocol}:\n${lines.map(([count, text]) => `\t${count} ${text}\n`).join("")}`;
 }
 
-/** `esp.badIcv=1` lines by protocol. */
-export function parseStatistics(text: string): Record<string, Record<string, number>> {
-  const found: Record<string, Record<string, number>> = {};
-  for (const row of text.split("\n")) {
-    const match = /^(\w+)\.(\w+)=(\d+)$/.exec(row);
-    if (match) (found[match[1]] ??= {})[match[2]] = Number(match[3]);
-  }
-  return found;
-}
-
 async function statistics(wanted: readonly CountedProtocol[], json: boolean): Promise<string> {
-  const answer = await withEngine((client) => client.request("X_STATISTICS", "UNSPEC"));
-  const all = parseStatistics(answer.extensions.X_TEXT ?? "");
+  const all = await withEngine(fetchStatistics);
   if (json) return toJson(Object.fromEntries(wanted.map((protocol) => [protocol, all[protocol] ?? {}])));
   return wanted.map((protocol) => formatStatistics(protocol, all[protocol] ?? {})).join("");
 }
@@ -104,7 +102,7 @@ export async function run(args: string[]): Promise<number> {
   if (unknown.length) throw new CommandError(`"${unknown[0]}" is not known here ("ipsecbox help netstat")`);
   if (s) {
     const protocol = PROTOCOLS.find((name) => name === p);
-    if (p !== undefined && !protocol) throw new CommandError(`-p "${p}": esp, ah and ipip are counted`);
+    if (p !== undefined && !protocol) throw new CommandError(`-p "${p}": esp, ah, ipip and policy are counted`);
     print(await statistics(protocol ? [protocol] : PROTOCOLS, Boolean(json)));
     return 0;
   }

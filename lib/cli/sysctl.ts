@@ -9,7 +9,7 @@ import { readSysctl, SysctlError, SYSTEM_SETTINGS, writeSysctl } from "../linux/
 import { didYouMean } from "../octets/nearest.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
-import { toJson } from "./views.ts";
+import { toJson } from "../daemon/engine_views.ts";
 
 const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
   "net.inet.ip.forwarding": "whether Linux forwards IPv4 packets (its net.ipv4.ip_forward)",

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { formatKernIpsec } from "../../lib/cli/kern_ipsec.ts";
-import { formatEncap, formatStatistics, parseStatistics, shortPrefix } from "../../lib/cli/netstat.ts";
+import { formatEncap, formatStatistics, shortPrefix } from "../../lib/cli/netstat.ts";
 import { describeFlowView, describeSaView } from "../../lib/cli/ipsecadm/show.ts";
-import type { FlowView, SaView } from "../../lib/cli/views.ts";
+import { type FlowView, parseStatistics, type SaView } from "../../lib/daemon/engine_views.ts";
 
 const NONE = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 

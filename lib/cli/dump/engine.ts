@@ -1,5 +1,6 @@
 /** What `ipsecbox dump` asks the engine: SAs, with keys if wanted, and flows; and hears of their changes. @module */
 import { authenticatorByPfkey, cipherByPfkey } from "../../crypto/algorithms.ts";
+import { fetchStatistics } from "../../daemon/engine_views.ts";
 import { EngineUnreachableError, PfkeyClient } from "../../daemon/pfkey_client.ts";
 import { EncNamer, type NamedSa } from "../../dump/enc_namer.ts";
 import type { KnownSas } from "../../dump/secured.ts";
@@ -9,7 +10,6 @@ import type { Message } from "../../pfkey/message.ts";
 import { protocolOf } from "../../pfkey/nouns.ts";
 import { type MessageType, PfkeyError, SA_STATES } from "../../pfkey/numbers.ts";
 import { readSa } from "../../pfkey/sa_message.ts";
-import { parseStatistics } from "../netstat.ts";
 
 /** Messages after which what we know is out of date. */
 const CHANGES: readonly MessageType[] = ["ADD", "UPDATE", "DELETE", "FLUSH", "X_ADDFLOW", "X_DELFLOW", "EXPIRE"];
@@ -42,8 +42,7 @@ export class WatchedEngine implements Disposable {
    */
   static async connect(keyed?: KnownSas): Promise<WatchedEngine> {
     const engine = new WatchedEngine(await PfkeyClient.connect(), keyed);
-    const { extensions } = await engine.#client.request("X_STATISTICS", "UNSPEC");
-    engine.interfaceIndex = parseStatistics(extensions.X_TEXT ?? "").engine?.interfaceIndex ?? 0;
+    engine.interfaceIndex = (await fetchStatistics(engine.#client)).engine?.interfaceIndex ?? 0;
     await engine.refresh();
     return engine;
   }

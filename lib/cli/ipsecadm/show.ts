@@ -1,7 +1,15 @@
 /** `ipsecadm show`: SAs and flows in words. @module */
 import type { SecurityProtocol } from "../../ipsec/types.ts";
 import { withEngine } from "../engine.ts";
-import { fetchFlows, fetchSas, type FlowView, formatSpi, type SaLink, type SaView, toJson } from "../views.ts";
+import {
+  fetchFlows,
+  fetchSas,
+  type FlowView,
+  formatSpi,
+  type SaLink,
+  type SaView,
+  toJson,
+} from "../../daemon/engine_views.ts";
 
 const transform = (what: string, row?: { name: string; keyBits: number }) =>
   row && (row.keyBits ? `${what} ${row.name} (${row.keyBits} bits)` : `${what} ${row.name}`);

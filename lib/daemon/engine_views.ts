@@ -1,6 +1,6 @@
 /** What the engine holds, as plain data that text and JSON views share. @module */
 import { authenticatorByPfkey, cipherByPfkey } from "../crypto/algorithms.ts";
-import type { PfkeyClient } from "../daemon/pfkey_client.ts";
+import type { PfkeyClient } from "./pfkey_client.ts";
 import { type Address, formatAddress, formatPrefix } from "../ip/address.ts";
 import type { Flow, Identity, Lifetime, SecurityProtocol, Selector } from "../ipsec/types.ts";
 import { readFlow, selectorOf } from "../pfkey/flow_message.ts";
@@ -185,6 +185,25 @@ export async function fetchFlows(client: PfkeyClient): Promise<FlowView[]> {
   const views: FlowView[] = [];
   await client.dump("X_SPDDUMP", "UNSPEC", (message) => views.push(flowView(message)));
   return views;
+}
+
+/** Counters by their group: `esp`, `ah`, `ipip`, `other`, `policy`, `engine`. */
+export type Statistics = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** `esp.badIcv=1` lines by group. */
+export function parseStatistics(text: string): Record<string, Record<string, number>> {
+  const found: Record<string, Record<string, number>> = {};
+  for (const row of text.split("\n")) {
+    const match = /^(\w+)\.(\w+)=(\d+)$/.exec(row);
+    if (match) (found[match[1]] ??= {})[match[2]] = Number(match[3]);
+  }
+  return found;
+}
+
+/** The engine's counters. */
+export async function fetchStatistics(client: PfkeyClient): Promise<Statistics> {
+  const { extensions } = await client.request("X_STATISTICS", "UNSPEC");
+  return parseStatistics(extensions.X_TEXT ?? "");
 }
 
 /** Pretty JSON with a final newline. */
