@@ -172,7 +172,7 @@ console.log(
 const idleCount = Number(options.idle);
 if (idleCount) {
   const [, proposal] = PROPOSALS;
-  const idle = await ours(proposal, "DPD-check-interval=60\n", async ([pid]) => {
+  const idle = await ours(proposal, "DPD-check-interval=300\n", async ([pid]) => {
     const before = rssMiB(pid);
     const held = run(proposal, "hold", idleCount, 40);
     // The load prints its first line when all are up and holds them for 40 s.
@@ -192,7 +192,7 @@ if (idleCount) {
   });
   results.idle = idle;
   console.log(
-    `${idle.established} idle connections, DPD every 60 s: ${idle.cpuPercent.toFixed(1)} % of one core, ` +
+    `${idle.established} idle connections, DPD every 300 s: ${idle.cpuPercent.toFixed(1)} % of one core, ` +
       `${idle.rssPerThousandMiB.toFixed(1)} MiB per 1,000 pairs`,
   );
 }

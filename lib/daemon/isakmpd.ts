@@ -5,22 +5,19 @@
  */
 import { dirname, join } from "node:path";
 import { formatFault } from "../config/ini.ts";
-import type { Configuration, Connection } from "../ike/configuration.ts";
+import type { Configuration } from "../ike/configuration.ts";
 import type {
   Computation,
   ComputationResult,
   Effect,
   Endpoint,
   Environment,
-  NegotiatedFlow,
   Outcome,
   PolicyQuery,
   SaName,
 } from "../ike/events.ts";
 import { Ike } from "../ike/ike.ts";
 import { type Address, formatAddress } from "../ip/address.ts";
-import { addressId } from "../isakmp/identification.ts";
-import { PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { Netlink } from "../linux/netlink.ts";
 import { findRoute } from "../linux/rtnetlink.ts";
 import { DEFAULT_MARK } from "../linux/sockets.ts";
@@ -35,15 +32,16 @@ import { parseFifoCommand } from "./fifo_commands.ts";
 import { IkeTransport } from "./ike_transport.ts";
 import { Credentials } from "./isakmpd_credentials.ts";
 import { type Files, FilesError, readFiles } from "./isakmpd_files.ts";
-import { hostSelector, Kernel } from "./isakmpd_kernel.ts";
+import { StandingFlows } from "./isakmpd_flows.ts";
+import { Kernel } from "./isakmpd_kernel.ts";
 import { authorize } from "./isakmpd_policy.ts";
-import { formatReport, formatSas } from "./isakmpd_report.ts";
+import { formatReport, formatSas, treeText } from "./isakmpd_report.ts";
 import { IsakmpdUi } from "./isakmpd_ui.ts";
 import { certificateWarnings } from "./isakmpd_warnings.ts";
 import { chooseAddresses, localAddresses } from "./local_addresses.ts";
 import type { Log } from "./log.ts";
 import { PacketLog } from "./packet_log.ts";
-import { PrivateFileError } from "./private_file.ts";
+import { PrivateFileError, replacePrivateFile } from "./private_file.ts";
 import { WiresharkSecrets } from "./wireshark.ts";
 
 /** What the command line says. */
@@ -105,8 +103,7 @@ export class Isakmpd {
   #secrets: WiresharkSecrets | undefined;
   #commands: CommandSource | undefined;
   #rescan: ReturnType<typeof setInterval> | undefined;
-  /** Flows of connections that are to be protected also while they are down, by name. */
-  readonly #standing = new Map<string, NegotiatedFlow>();
+  readonly #standing: StandingFlows;
   #stopping = false;
 
   private constructor(readonly options: IsakmpdOptions, readonly log: Log, private files: Files) {
@@ -129,6 +126,9 @@ export class Isakmpd {
       receive: (local, remote, octets) => this.#do((ike, now) => ike.onDatagram(now, remote, local, octets)),
     });
     this.#ike = new Ike(coreConfiguration(files), this.#environment());
+    const { configuration } = files.conf;
+    const isUp = (name: string) => this.#ike.isUp(name);
+    this.#standing = new StandingFlows(this.#kernel, (peer) => this.#localFor(peer), isUp, configuration);
   }
 
   /**
@@ -205,7 +205,7 @@ export class Isakmpd {
     const { checkIntervalSeconds } = this.files.conf.configuration;
     this.#rescan = setInterval(() => this.#listen(), 1000 * checkIntervalSeconds);
     this.#applyLevels();
-    this.#installStanding();
+    this.#standing.update(this.files.conf.configuration);
     this.#do((ike, now) => ike.start(now, this.options.passive));
     this.log.notice(`listening on ${this.#transport.addresses().map(formatAddress).join(", ")}`);
   }
@@ -257,7 +257,7 @@ export class Isakmpd {
     for (const warning of certificateWarnings(files, this.#certificates)) this.log.warn(warning);
     this.#applyLevels();
     this.#do((ike, now) => ike.reconfigure(now, coreConfiguration(files)));
-    this.#installStanding();
+    this.#standing.update(this.files.conf.configuration);
   }
 
   get current(): Files {
@@ -394,46 +394,6 @@ export class Isakmpd {
     }
   }
 
-  // ---- flows -----------------------------------------------------------------------------------------------------
-
-  /** What is configured to be protected is protected, or nothing, from the start (and asks for SAs when used). */
-  #installStanding(): void {
-    const { configuration } = this.files.conf;
-    const wanted = new Map<string, NegotiatedFlow>();
-    for (const connection of configuration.connections) {
-      const flow = connection.active && this.#standingFlow(connection);
-      if (flow) wanted.set(connection.name, flow);
-    }
-    for (const [name, flow] of this.#standing) {
-      if (wanted.has(name)) continue;
-      this.#standing.delete(name);
-      if (!this.#ike.isUp(name)) this.#kernel?.removeFlow(flow);
-    }
-    for (const [name, flow] of wanted) {
-      this.#standing.set(name, flow);
-      this.#kernel?.installFlow(flow);
-    }
-  }
-
-  #standingFlow(connection: Connection): NegotiatedFlow | undefined {
-    const peer = this.files.conf.configuration.peers.find(({ name }) => name === connection.peer);
-    if (!peer?.address) return undefined;
-    const localAddress = peer.localAddress ?? this.#localFor(peer.address);
-    if (!localAddress) return undefined;
-    const { protocols } = connection.suites[0];
-    return {
-      connection: connection.name,
-      local: connection.localId ?? hostSelector(localAddress),
-      remote: connection.remoteId ?? hostSelector(peer.address),
-      localAddress,
-      peer: peer.address,
-      protocol: protocols.some(({ protocol }) => protocol === PROTOCOL_ID.IPSEC_ESP) ? "esp" : "ah",
-      tunnel: true,
-      localIdentity: peer.localId ?? addressId(localAddress),
-      remoteIdentity: peer.remoteId ?? addressId(peer.address),
-    };
-  }
-
   // ---- what the FIFO and signals ask for -------------------------------------------------------------------------
 
   connect(name: string): void {
@@ -444,11 +404,13 @@ export class Isakmpd {
       for (const fault of faults.filter(({ severity }) => severity === "error")) this.log.error(formatFault(fault));
       return;
     }
+    this.#standing.restore(name);
     this.#ask((ike, now) => ike.connect(now, name), `cannot bring up "${name}"`);
   }
 
   teardown(phase: 1 | 2, name: string): void {
     const what = `cannot tear down "${name}"`;
+    if (phase === 2) this.#standing.drop(name);
     this.#ask((ike, now) => phase === 1 ? ike.teardownPhase1(now, name) : ike.teardown(now, name), what);
   }
 
@@ -505,24 +467,9 @@ export class Isakmpd {
         state: `${this.#ike.isUp(name) ? "up" : "down"}, ${active ? "kept up" : passive ? "passive" : "on demand"}`,
       })),
       timerInMs: deadline === undefined ? undefined : deadline - now,
-      configuration: this.configurationText(),
+      configuration: treeText(this.tree),
       now,
     });
-  }
-
-  /** The values in use, without secrets. */
-  configurationText(): string {
-    const lines = Array.from(this.tree.values()).flatMap((section) => [
-      `[${section.name}]`,
-      ...Array.from(
-        section.values.values(),
-        ({ tag, text }) =>
-          `${tag}=${
-            /^(authentication|xauth-password)$/i.test(tag) || /^xauth-users$/i.test(section.name) ? "[secret]" : text
-          }`,
-      ),
-    ]);
-    return lines.join("\n");
   }
 
   writeReport(): void {
@@ -536,10 +483,7 @@ export class Isakmpd {
 
   #writeFile(path: string, text: string): void {
     try {
-      // A new file in place of the old one: a link that somebody left there is not followed.
-      const fresh = `${path}.${Deno.pid}`;
-      Deno.writeTextFileSync(fresh, text, { mode: 0o600, createNew: true });
-      Deno.renameSync(fresh, path);
+      replacePrivateFile(path, text);
     } catch (error) {
       this.log.error(`cannot write ${path}: ${(error as Error).message}`);
     }

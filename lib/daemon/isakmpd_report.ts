@@ -1,4 +1,5 @@
 /** isakmpd's reports: SAs in the format of `S` (isakmpd(8), 2020), and the whole state of `r` and SIGUSR1. @module */
+import type { Tree } from "../config/ini.ts";
 import { authenticatorByName, cipherByName } from "../crypto/algorithms.ts";
 import type { ExchangeStatus, NegotiatedSa, PairStatus, Phase1Status } from "../ike/events.ts";
 import { formatAddress } from "../ip/address.ts";
@@ -152,4 +153,15 @@ export function formatReport(parts: ReportParts): string {
     ...section("Counters", Object.entries(parts.counters).map(([name, count]) => `${name}: ${count}`)),
     ...section("Configuration", parts.configuration.trimEnd().split("\n")),
   ].join("\n");
+}
+
+/** The configuration in use as text, without its secrets. */
+export function treeText(tree: Tree): string {
+  const isSecret = (section: string, tag: string) =>
+    /^(authentication|xauth-password)$/i.test(tag) || /^xauth-users$/i.test(section);
+  const lines = Array.from(tree.values()).flatMap(({ name, values }) => [
+    `[${name}]`,
+    ...Array.from(values.values(), ({ tag, text }) => `${tag}=${isSecret(name, tag) ? "[secret]" : text}`),
+  ]);
+  return lines.join("\n");
 }

@@ -51,3 +51,10 @@ export function readPrivateFile(path: string, what: string): Uint8Array<ArrayBuf
   }
   return octets.subarray(0, at);
 }
+
+/** Writes a file, mode 0600, in place of what was there: a link that somebody left is not followed. */
+export function replacePrivateFile(path: string, text: string): void {
+  const fresh = `${path}.${Deno.pid}`;
+  Deno.writeTextFileSync(fresh, text, { mode: 0o600, createNew: true });
+  Deno.renameSync(fresh, path);
+}
