@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { KeyEngine } from "../engine/key_engine.ts";
-import type { Effect, SaUsage } from "../engine/effects.ts";
+import type { Effect } from "../engine/effects.ts";
 import { type Address, equalAddress, formatAddress } from "../ip/address.ts";
 import type { Flow, SaParameters } from "../ipsec/types.ts";
 import { configureInterface, setMtu } from "../linux/interface.ts";
@@ -99,7 +99,6 @@ export class Enc {
   #tick: ReturnType<typeof setTimeout> | undefined;
   #intervals: ReturnType<typeof setInterval>[] = [];
   readonly #destinations = new Map<number, Address>();
-  readonly #used = new Map<number, { packets: number; first: number; last: number }>();
   readonly #pathMtus: PathMtus;
   #mtu: number;
   readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
@@ -125,7 +124,7 @@ export class Enc {
     this.#filter = undo.use(new InboundFilter({ interfaceName: options.interfaceName, tunnels: true }));
     this.#engine = new KeyEngine({
       random: (octets) => new Uint8Array(randomBytes(octets)),
-      usageOf: (id) => this.#usageOf(id),
+      usageOf: (id) => this.#workers.usage(id),
       statistics: () => this.#statistics(),
     });
     this.#pathMtus = new PathMtus(
@@ -284,7 +283,6 @@ export class Enc {
   #forgetSa(id: number): void {
     this.#workers.releaseSlot(id);
     this.#destinations.delete(id);
-    this.#used.delete(id);
   }
 
   #orderEnable(): void {
@@ -412,29 +410,8 @@ export class Enc {
   // ---- counters
 
   #collectUsage(): void {
-    const now = Math.floor(monotonicEpoch() / 1000);
-    const changed: [number, SaUsage][] = [];
-    for (const id of this.#workers.ids()) {
-      const { packets } = this.#workers.count(id);
-      const before = this.#used.get(id);
-      if (packets === (before?.packets ?? 0)) continue;
-      this.#used.set(id, { packets, first: before?.first ?? now, last: now });
-      changed.push([id, this.#usageOf(id)]);
-    }
+    const changed = this.#workers.changes();
     if (changed.length) this.#perform(this.#engine.onUsage(changed, monotonicEpoch()));
-  }
-
-  #usageOf(id: number): SaUsage {
-    const { packets, ...rest } = this.#workers.count(id);
-    const used = this.#used.get(id);
-    const now = Math.floor(monotonicEpoch() / 1000);
-    return {
-      packets,
-      ...rest,
-      allocations: packets ? 1 : 0,
-      firstUsedSeconds: used?.first ?? (packets ? now : 0),
-      lastUsedSeconds: used?.last ?? (packets ? now : 0),
-    };
   }
 
   #statistics(): Record<string, number> {

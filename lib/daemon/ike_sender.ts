@@ -32,5 +32,6 @@ export class IkeSender {
     }
     this.#transmitter.datagram(target, this.#at, kind === "keepalive" ? 1 : MARKER_OCTETS + octets.length);
     this.#transmitter.flush();
+    this.#transmitter.release(target);
   }
 }

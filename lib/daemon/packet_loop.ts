@@ -20,7 +20,7 @@ import { wordsAddress } from "../ip/words.ts";
 import { setState } from "../ipsec/lifetimes.ts";
 import { Counters, DROP, HEADROOM, type Packet, TAILROOM } from "../ipsec/packet.ts";
 import { COUNTER_OCTETS, createSa, type Sa } from "../ipsec/sa.ts";
-import { setIdentification } from "../ipsec/scratch.ts";
+import { setClock, setIdentification } from "../ipsec/scratch.ts";
 import { Sad } from "../ipsec/sad.ts";
 import { Spd, type SpdEntry } from "../ipsec/spd.ts";
 import { rebuildIpv6Header } from "../linux/message.ts";
@@ -70,12 +70,13 @@ export class PacketLoop {
   readonly #stagingAt: number;
   readonly #sources: Source[] = [];
   #now = 0;
+  /** Wall clock at time 0 of `#now`; read once, so that it never jumps. */
+  readonly #epochMs = performance.timeOrigin;
   /** How many SAs have which largest packet; and the smallest of those last told. */
   readonly #sizes = new Map<number, number>();
   #toldSize = 0;
-  #tooBigSeen = 0;
-  #lostSeen = 0;
-  #refusedSeen = 0;
+  #sawTooBig = false;
+  readonly #targets = new Map<Sa, UdpTarget>();
   #stopped = false;
 
   constructor(start: WorkerStart, send: (report: Report) => void) {
@@ -96,15 +97,21 @@ export class PacketLoop {
       udp4: udp4 && { ...udp4, ...asSocket(udp4) } as UdpSocket,
       udp6: udp6 && { ...udp6, ...asSocket(udp6) } as UdpSocket,
     };
-    this.#transmitter = new Transmitter(arena, sockets);
-    this.#coalescer = new Coalescer(arena, sums, tun, { udp: start.tun.udp });
+    this.#transmitter = new Transmitter(arena, sockets, (protocol, loss, packets) => {
+      if (loss === "tooBig") this.#sawTooBig = true;
+      this.#counters.drop(protocol, DROP[loss], packets);
+    });
+    this.#coalescer = new Coalescer(arena, sums, tun, {
+      udp: start.tun.udp,
+      lost: (protocol, packets) => this.#counters.drop(protocol, DROP.queueFull, packets),
+    });
     const tables = { sad: this.#sad, spd: this.#spd, counters: this.#counters };
     this.#inbound = new Inbound(arena, tables, this.#coalescer, {
       moved: (sa, packet, portAt) => this.#moved(sa, packet, portAt),
     });
     this.#outbound = new Outbound(arena, sums, tables, {
       sender: this.#transmitter,
-      targetOf: (sa) => this.#transmitter.target(sa.parameters.source, sa.parameters.destination, sa.udpPort),
+      targetOf: (sa) => this.#targetOf(sa),
       tun,
       needsSa: (entry, tuple) => this.#needsSa(entry, tuple),
     });
@@ -141,6 +148,7 @@ export class PacketLoop {
     let rounds = 0;
     while (!this.#stopped) {
       this.#now = performance.now();
+      setClock(this.#arena, Math.floor((this.#epochMs + this.#now) / 1000));
       let moved = 0;
       for (let i = 0; i < sources.length; i++) {
         const source = sources[i];
@@ -285,19 +293,28 @@ export class PacketLoop {
     });
   }
 
-  /** Before sleeping: counts what the transmitter and the device lost, and asks for path MTUs if any was too big. */
+  /** Where the datagrams of an SA go; kept until the SA or its port is another. */
+  #targetOf(sa: Sa): UdpTarget {
+    let target = this.#targets.get(sa);
+    if (!target) {
+      const { source, destination } = sa.parameters;
+      this.#targets.set(sa, target = this.#transmitter.target(source, destination, sa.udpPort));
+    }
+    return target;
+  }
+
+  #releaseTarget(sa: Sa): void {
+    const target = this.#targets.get(sa);
+    if (!target) return;
+    this.#targets.delete(sa);
+    this.#transmitter.release(target);
+  }
+
+  /** Before sleeping: asks for path MTUs if a packet was too big. */
   #settle(): void {
-    const { tooBig, full, unreachable } = this.#transmitter;
-    if (tooBig !== this.#tooBigSeen) {
-      for (; this.#tooBigSeen < tooBig; this.#tooBigSeen++) this.#counters.drop(50, DROP.tooBig);
-      this.#send({ report: "tooBig" });
-    }
-    const lost = full + unreachable;
-    for (; this.#lostSeen < lost; this.#lostSeen++) {
-      this.#counters.drop(50, full > unreachable ? DROP.queueFull : DROP.noRoute);
-    }
-    const { refused } = this.#coalescer;
-    for (; this.#refusedSeen < refused; this.#refusedSeen++) this.#counters.drop(50, DROP.queueFull);
+    if (!this.#sawTooBig) return;
+    this.#sawTooBig = false;
+    this.#send({ report: "tooBig" });
   }
 
   #obey(): void {
@@ -353,7 +370,9 @@ export class PacketLoop {
       case "updateSa": {
         const sa = this.#sas.get(order.id);
         if (!sa) return false;
+        sa.hardBytes = order.sa.hard.bytes || Infinity;
         sa.udpPort = order.sa.udpPort ?? 0;
+        this.#releaseTarget(sa);
         if (sa.state !== order.state) setState(sa, order.state);
         this.#sad.generation++;
         return false;
@@ -363,6 +382,7 @@ export class PacketLoop {
         if (!sa) return false;
         this.#sas.delete(order.id);
         this.#ids.delete(sa);
+        this.#releaseTarget(sa);
         this.#countSize(sa, -1);
         this.#sad.remove(sa);
         return false;
@@ -392,7 +412,10 @@ export class PacketLoop {
         this.#spd.remove(order.flow.selector);
         return true;
       case "flush":
-        for (const sa of this.#sas.values()) this.#sad.remove(sa);
+        for (const sa of this.#sas.values()) {
+          this.#releaseTarget(sa);
+          this.#sad.remove(sa);
+        }
         this.#sas.clear();
         this.#ids.clear();
         this.#sizes.clear();

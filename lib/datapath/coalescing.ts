@@ -16,6 +16,13 @@ export interface TunWriter {
   writev(vectorsAt: number, vectors: number): number;
 }
 
+export interface CoalescerOptions {
+  /** Whether the kernel takes UDP super-packets on this device. */
+  readonly udp: boolean;
+  /** Packets that the kernel would not take; `protocol` is the security protocol that they came through. */
+  lost?(protocol: number, packets: number): void;
+}
+
 const LANES = 8;
 const VECTORS = 64;
 const VECTOR_OCTETS = 16;
@@ -35,27 +42,24 @@ interface Lane {
   tcp: boolean;
   nextSequence: number;
   closed: boolean;
+  protocol: number;
 }
 
 /** Collects packets and writes them; {@linkcode flush} before the memory they lie in is used again. */
 export class Coalescer {
-  /** Packets that the kernel would not take. */
-  refused = 0;
-
   readonly #arena: Arena;
   readonly #sums: Sums;
   readonly #tun: TunWriter;
-  readonly #udp: boolean;
+  readonly #options: CoalescerOptions;
   readonly #lanes: Lane[];
   #busy = 0;
   #victim = 0;
 
-  /** `offloads`: what the kernel accepts on this device. */
-  constructor(arena: Arena, sums: Sums, tun: TunWriter, offloads: { udp: boolean }) {
+  constructor(arena: Arena, sums: Sums, tun: TunWriter, options: CoalescerOptions) {
     this.#arena = arena;
     this.#sums = sums;
     this.#tun = tun;
-    this.#udp = offloads.udp;
+    this.#options = options;
     const vectorsAt = arena.reserve(LANES * VECTORS * VECTOR_OCTETS);
     this.#lanes = Array.from({ length: LANES }, (_, i) => ({
       vectorsAt: vectorsAt + i * VECTORS * VECTOR_OCTETS,
@@ -68,35 +72,44 @@ export class Coalescer {
       tcp: false,
       nextSequence: 0,
       closed: false,
+      protocol: 0,
     }));
   }
 
   /**
-   * Takes the IP packet at `at`; the {@linkcode VNET_OCTETS} octets before it are free to be overwritten. It stays where
-   * it is until {@linkcode flush}.
+   * Takes the IP packet at `at` that came through the security protocol `protocol`; the {@linkcode VNET_OCTETS} octets
+   * before it are free to be overwritten. It stays where it is until {@linkcode flush}.
    */
-  deliver(at: number, octets: number): void {
+  deliver(at: number, octets: number, protocol: number): void {
     const { u8, view } = this.#arena;
     const v4 = u8[at] >>> 4 === 4;
     const ipOctets = v4 ? V4.OCTETS : V6.OCTETS;
-    const protocol = v4 ? u8[at + V4.PROTOCOL] : u8[at + V6.NEXT_HEADER];
+    const transport = v4 ? u8[at + V4.PROTOCOL] : u8[at + V6.NEXT_HEADER];
     const whole = v4
       ? u8[at] === 0x45 && (view.getUint16(at + V4.FRAGMENT) & 0x3fff) === 0 &&
         view.getUint16(at + V4.LENGTH) === octets
       : octets >= V6.OCTETS && view.getUint16(at + V6.LENGTH) === octets - V6.OCTETS;
-    const tcp = protocol === IPPROTO_TCP;
+    const tcp = transport === IPPROTO_TCP;
     if (
-      !whole || !tcp && !(protocol === IPPROTO_UDP && this.#udp) || octets <= ipOctets + (tcp ? TCP.OCTETS : UDP.OCTETS)
+      !whole || !tcp && !(transport === IPPROTO_UDP && this.#options.udp) ||
+      octets <= ipOctets + (tcp ? TCP.OCTETS : UDP.OCTETS)
     ) {
       // Its flow cannot be told cheaply, and order within a flow must hold.
       if (this.#busy) this.flush();
-      this.#writeAlone(at, octets);
+      this.#writeAlone(at, octets, protocol);
       return;
     }
-    this.#deliverTransport(at, octets, v4, ipOctets, tcp);
+    this.#deliverTransport(at, octets, v4, ipOctets, tcp, protocol);
   }
 
-  #deliverTransport(at: number, octets: number, v4: boolean, ipOctets: number, tcp: boolean): void {
+  #deliverTransport(
+    at: number,
+    octets: number,
+    v4: boolean,
+    ipOctets: number,
+    tcp: boolean,
+    protocol: number,
+  ): void {
     const { u8, view } = this.#arena;
     const transport = at + ipOctets;
     const headerOctets = ipOctets + (tcp ? u8[transport + TCP.DATA_OFFSET] >>> 4 << 2 : UDP.OCTETS);
@@ -106,7 +119,7 @@ export class Coalescer {
       headerOctets >= ipOctets + (tcp ? TCP.OCTETS : UDP.OCTETS) && this.#sumIsRight(at, octets, v4, ipOctets, tcp);
     if (!plain) {
       if (lane) this.#write(lane);
-      this.#writeAlone(at, octets);
+      this.#writeAlone(at, octets, protocol);
       return;
     }
     const sequence = tcp ? view.getInt32(transport + TCP.SEQUENCE) : 0;
@@ -134,6 +147,7 @@ export class Coalescer {
     fresh.tcp = tcp;
     fresh.nextSequence = sequence + payloadOctets | 0;
     fresh.closed = pushed;
+    fresh.protocol = protocol;
     this.#setVector(fresh.vectorsAt, at - VNET_OCTETS, octets + VNET_OCTETS);
   }
 
@@ -214,11 +228,11 @@ export class Coalescer {
     u32[word + 3] = 0;
   }
 
-  #writeAlone(at: number, octets: number): void {
+  #writeAlone(at: number, octets: number, protocol: number): void {
     const { u8 } = this.#arena;
     const vnet = at - VNET_OCTETS;
     for (let i = 0; i < VNET_OCTETS; i++) u8[vnet + i] = 0;
-    if (this.#tun.write(vnet, octets + VNET_OCTETS) < 0) this.refused++;
+    if (this.#tun.write(vnet, octets + VNET_OCTETS) < 0) this.#options.lost?.(protocol, 1);
   }
 
   #write(lane: Lane): void {
@@ -226,7 +240,7 @@ export class Coalescer {
     const { packets, at, octets, ipOctets, tcp } = lane;
     lane.packets = 0;
     this.#busy--;
-    if (packets === 1) return this.#writeAlone(at, octets);
+    if (packets === 1) return this.#writeAlone(at, octets, lane.protocol);
     const vnet = at - VNET_OCTETS;
     const v4 = ipOctets === V4.OCTETS;
     u8[vnet + VNET.FLAGS] = NEEDS_SUM;
@@ -246,7 +260,7 @@ export class Coalescer {
     const pseudo = v4 ? this.#sums.sum(at + V4.SOURCE, 8, 0) : this.#sums.sum(at + V6.SOURCE, 32, 0);
     const sum = fold(pseudo + swap16(tcp ? IPPROTO_TCP : IPPROTO_UDP) + swap16(transportOctets));
     view.setUint16(at + ipOctets + (tcp ? TCP.SUM : UDP.SUM), sum, true);
-    if (this.#tun.writev(lane.vectorsAt, packets) < 0) this.refused++;
+    if (this.#tun.writev(lane.vectorsAt, packets) < 0) this.#options.lost?.(lane.protocol, packets);
   }
 
   /** Writes everything collected. */

@@ -10,7 +10,7 @@ import { createTuple, TUPLE } from "../ip/tuple.ts";
 import { locate } from "../ipsec/locate.ts";
 import { type Counters, DROP, Packet } from "../ipsec/packet.ts";
 import { checkInbound } from "../ipsec/policy.ts";
-import type { Sa } from "../ipsec/sa.ts";
+import { COUNTER, type Sa } from "../ipsec/sa.ts";
 import type { Sad } from "../ipsec/sad.ts";
 import type { Spd } from "../ipsec/spd.ts";
 import { decapsulate } from "../ipsec/transform.ts";
@@ -107,7 +107,10 @@ export class Inbound {
     const outermost = packet.protocol;
     this.#counters.input(outermost, packet.octets);
     for (;;) {
-      const sa = this.#sad.find(packet.spi, packet.protocol, packet.family, arena.view, packet.destinationAt);
+      let sa = this.#sad.find(packet.spi, packet.protocol, packet.family, arena.view, packet.destinationAt);
+      if (sa === null && packet.protocol === PROTOCOL.IPIP) {
+        sa = this.#sad.findMirror(packet.family, arena.view, packet.sourceAt, packet.destinationAt);
+      }
       if (sa === null) {
         // Inside, a security header that is not for us is an ordinary packet to be forwarded.
         if (depth > 0) break;
@@ -133,7 +136,7 @@ export class Inbound {
     }
     const verdict = this.#judge(depth);
     if (verdict !== 0) return this.#counters.drop(outermost, verdict);
-    this.#coalescer.deliver(packet.at, packet.octets);
+    this.#coalescer.deliver(packet.at, packet.octets, outermost);
   }
 
   /** What the policy says of the packet that came through the first `depth` SAs of `used`. */
@@ -144,6 +147,7 @@ export class Inbound {
     for (let i = 0; i < depth; i++) salt = Math.imul(salt, 31) + used[i]!.age + 1 | 0;
     const known = depth === 1 ? this.#cache.find(this.#tuple, salt, generation) : null;
     if (known !== null) return known.drop;
+    for (let i = 0; i < depth; i++) used[i]!.counters[COUNTER.ALLOCATIONS] ||= 1;
     const packet = this.#packet;
     const drop = checkInbound(this.#spd, this.#arena, packet.at, packet.octets, this.#tuple, used, depth);
     // A verdict on an ICMP error depends on what it quotes, not on its tuple alone.

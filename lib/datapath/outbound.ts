@@ -10,7 +10,7 @@ import { IPV4 } from "../ip/headers.ts";
 import { MAX_ERROR_OCTETS, writeTooBig } from "../ip/icmp.ts";
 import { createTuple, TUPLE } from "../ip/tuple.ts";
 import { type Counters, DROP, HEADROOM, Packet, TAILROOM } from "../ipsec/packet.ts";
-import { maxInner, maxTransport, type Sa } from "../ipsec/sa.ts";
+import { COUNTER, maxInner, maxTransport, type Sa } from "../ipsec/sa.ts";
 import type { Sad } from "../ipsec/sad.ts";
 import { ACTION, DIRECTION, type Spd, type SpdEntry } from "../ipsec/spd.ts";
 import { encapsulateBundle } from "../ipsec/transform.ts";
@@ -166,6 +166,10 @@ export class Outbound<Target> {
     if (sa === null) return decisionWithout(ACTION.APPLY, entry);
     let outermost = sa;
     while (outermost.outer !== null) outermost = outermost.outer;
+    if (entry.assigned !== sa.age) {
+      entry.assigned = sa.age;
+      for (let next: Sa | null = sa; next !== null; next = next.outer) next.counters[COUNTER.ALLOCATIONS] += 1;
+    }
     const single = outermost === sa;
     const bare = outermost.udpPort !== 0;
     const tunnelled = sa.tunnel || this.#otherEnds(sa, tuple);

@@ -121,9 +121,9 @@ export class Counters {
     this.cells[row + 1] += octets;
   }
 
-  /** Counts one dropped packet. `reason` is a number of {@linkcode DROP}. */
-  drop(protocol: number, reason: number): void {
-    this.cells[this.#row(protocol) + TOTALS.length + reason] += 1;
+  /** Counts dropped packets. `reason` is a number of {@linkcode DROP}. */
+  drop(protocol: number, reason: number, packets = 1): void {
+    this.cells[this.#row(protocol) + TOTALS.length + reason] += packets;
   }
 
   /** The counters of one protocol by name. */

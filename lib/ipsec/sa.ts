@@ -133,6 +133,8 @@ export class Sa implements Disposable {
   age = 0;
   /** Lists of the SAD: the next SA with the same SPI, and the neighbours among those to the same peer. */
   sameSpi: Sa | null = null;
+  /** IP-in-IP: this SA with its ends swapped, see `Sad.findMirror`. */
+  mirror: Sa | null = null;
   older: Sa | null = null;
   newer: Sa | null = null;
 

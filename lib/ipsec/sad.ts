@@ -3,7 +3,7 @@ import { equalAddress } from "../ip/address.ts";
 import { TUPLE } from "../ip/tuple.ts";
 import { sameAddressAt } from "../ip/words.ts";
 import { AddressTable } from "./address_table.ts";
-import type { Sa } from "./sa.ts";
+import { createSa, type Sa } from "./sa.ts";
 import type { SpdEntry } from "./spd.ts";
 import { type Identity, PROTOCOL, type SaIdentity, type SecurityProtocol } from "./types.ts";
 
@@ -97,6 +97,28 @@ export class Sad {
     const words = this.#words;
     for (let i = 0; i < (family === 4 ? 1 : 4); i++) words[i] = view.getInt32(destinationAt + 4 * i);
     return this.#peers.find(family, words, 0)?.ipip ?? null;
+  }
+
+  /**
+   * IP-in-IP needs no SA at the receiver: what one of ours sends to a peer, that peer may send back. This is such an SA,
+   * with its ends swapped and counters of its own, for a packet from the peer to us; null: none.
+   */
+  findMirror(family: number, view: DataView, sourceAt: number, destinationAt: number): Sa | null {
+    let sa = this.#findIpip(family, view, sourceAt);
+    while (
+      sa !== null &&
+      !(sa.usable && (!sa.sourceKnown || sameAddressAt(view, destinationAt, sa.family, sa.source)))
+    ) sa = sa.older;
+    if (sa === null || sa.mirror !== null) return sa && sa.mirror;
+    const { source, destination } = sa.parameters;
+    const mirror = sa.mirror = createSa(
+      { ...sa.parameters, source: destination, destination: source },
+      sa.crypto,
+      sa.arena,
+    );
+    // What was decided for packets of one is not decided for those of the other.
+    mirror.age = -sa.age;
+    return mirror;
   }
 
   /**

@@ -28,6 +28,8 @@ export class SpdEntry {
   peer: Int32Array | null = null;
   peerFamily = 0;
   local: Int32Array | null = null;
+  /** Age of the SA that it was last assigned; 0: none yet. */
+  assigned = 0;
   next: SpdEntry | null = null;
 
   constructor(number: number, group: Group<SpdEntry>, key: Int32Array, flow: Flow) {

@@ -7,7 +7,7 @@
 import { ERRNO } from "../ffi/errno.ts";
 import { errnoView, libc } from "../ffi/libc.ts";
 import { IOVEC, MMSGHDR, MSGHDR, POLLFD, SOCKADDR_IN, SOCKADDR_IN6, SOCKET } from "../ffi/structs.ts";
-import { type Address, formatAddress } from "../ip/address.ts";
+import type { Address } from "../ip/address.ts";
 import type { Arena } from "../octets/arena.ts";
 import { SEGMENT_CONTROL_OCTETS, writePacketInfo, writePointer, writeSegmentSize, writeSockaddr } from "./message.ts";
 import type { Socket, UdpSocket } from "./sockets.ts";
@@ -20,6 +20,9 @@ export interface TransmitSockets {
   udp6?: UdpSocket;
 }
 
+/** Why a packet was lost: its socket stayed full, the link takes no packet so long, or there is nowhere to send it. */
+export type Loss = "queueFull" | "tooBig" | "noRoute";
+
 /** Where the datagrams of an SA go: prebuilt socket address and source-address control message. */
 export interface UdpTarget {
   readonly family: 4 | 6;
@@ -29,6 +32,11 @@ export interface UdpTarget {
   readonly controlOctets: number;
 }
 
+/** IP protocol number of ESP, which is what goes through UDP. */
+const ESP = 50;
+const TARGET_OCTETS = 128;
+/** Targets that are reserved at a time. */
+const TARGETS = 64;
 const MESSAGES = 128;
 const VECTORS = 1024;
 const CONTROL_OCTETS = 96;
@@ -40,12 +48,16 @@ const RUN_OCTETS = 65000;
 const WAIT_MS = 10;
 const WAITS = 20;
 
+/** Security protocols by the number in an IP header. UDP is there for ESP in UDP. */
+const PROTOCOL_OF = new Map([[50, 50], [51, 51], [4, 4], [41, 4], [17, 50]]);
+
 /** The queue of one socket. */
 class Queue {
   readonly fd: number;
   readonly #owner: Transmitter;
   readonly #arena: Arena;
   readonly #segments: boolean;
+  readonly #isUdp: boolean;
   readonly #messagesAt: number;
   readonly #vectorsAt: number;
   readonly #controlsAt: number;
@@ -60,11 +72,12 @@ class Queue {
   #runEnd = 0;
   readonly #counts = new Int32Array(MESSAGES);
 
-  constructor(owner: Transmitter, arena: Arena, socket: Socket, segments: boolean) {
+  constructor(owner: Transmitter, arena: Arena, socket: Socket | UdpSocket) {
     this.#owner = owner;
     this.#arena = arena;
     this.fd = socket.fd;
-    this.#segments = segments;
+    this.#isUdp = "sendOffload" in socket;
+    this.#segments = "sendOffload" in socket && socket.sendOffload;
     this.#messagesAt = arena.reserve(MESSAGES * MMSGHDR.octets);
     this.#vectorsAt = arena.reserve(VECTORS * IOVEC.octets);
     this.#controlsAt = arena.reserve(MESSAGES * CONTROL_OCTETS);
@@ -175,7 +188,7 @@ class Queue {
         ? (sendmsg(this.fd, base + BigInt(at | 0), 0) < 0 ? -1 : 1)
         : sendmmsg(this.fd, base + BigInt(at | 0), total - done, 0);
       if (sent > 0) done += sent;
-      else if (this.#owner.failed(this.fd, this.#counts[done], waits)) waits++;
+      else if (this.#owner.failed(this.fd, this.#protocolOf(done), this.#counts[done], waits)) waits++;
       else {
         if (this.#counts[done] > 1 && this.#owner.segmentsRefused) this.#sendSingly(done);
         done++;
@@ -183,6 +196,15 @@ class Queue {
       }
     }
     this.#messages = this.#vectors = 0;
+  }
+
+  /** The security protocol of a message; 0: a packet that has none. */
+  #protocolOf(index: number): number {
+    if (this.#isUdp) return ESP;
+    const { u8, u32, baseNumber } = this.#arena;
+    const iov = u32[(this.#messagesAt + index * MMSGHDR.octets + MSGHDR.at.iov) >> 2] - baseNumber >>> 0;
+    const at = u32[iov >> 2] - baseNumber >>> 0;
+    return PROTOCOL_OF.get(u8[at] >>> 4 === 4 ? u8[at + 9] : u8[at + 6]) ?? 0;
   }
 
   /** Sends a run that the kernel would not cut (longer than the link's MTU) datagram by datagram; it then fragments. */
@@ -207,7 +229,7 @@ class Queue {
         const octets = Math.min(left, segment);
         writePointer(this.#arena, one, at);
         u32[(one >> 2) + 2] = octets;
-        if (sendmsg(this.fd, base + BigInt(message | 0), 0) < 0) this.#owner.failed(this.fd, 1, WAITS);
+        if (sendmsg(this.fd, base + BigInt(message | 0), 0) < 0) this.#owner.failed(this.fd, ESP, 1, WAITS);
         at += octets;
         left -= octets;
       }
@@ -217,10 +239,6 @@ class Queue {
 
 /** Queues packets of every kind; {@linkcode flush} before the memory they lie in is used again. */
 export class Transmitter {
-  /** Datagrams or packets lost: the socket stayed full, the link takes no packet so long, nowhere to send. */
-  full = 0;
-  tooBig = 0;
-  unreachable = 0;
   /** Whether the last failure was a run that the kernel would not cut. */
   segmentsRefused = false;
 
@@ -230,29 +248,40 @@ export class Transmitter {
   readonly #udp4: Queue | undefined;
   readonly #udp6: Queue | undefined;
   readonly #pollAt: number;
-  readonly #targets = new Map<string, UdpTarget>();
+  readonly #lost: (protocol: number, loss: Loss, packets: number) => void;
+  readonly #freeTargets: number[] = [];
 
-  constructor(arena: Arena, { packet4, packet6, udp4, udp6 }: TransmitSockets) {
+  /** `lost` is told of packets that could not be sent, with their security protocol (0: none). */
+  constructor(
+    arena: Arena,
+    { packet4, packet6, udp4, udp6 }: TransmitSockets,
+    lost: (protocol: number, loss: Loss, packets: number) => void = () => {},
+  ) {
     this.#arena = arena;
-    this.#packet4 = packet4 && new Queue(this, arena, packet4, false);
-    this.#packet6 = packet6 && new Queue(this, arena, packet6, false);
-    this.#udp4 = udp4 && new Queue(this, arena, udp4, udp4.sendOffload);
-    this.#udp6 = udp6 && new Queue(this, arena, udp6, udp6.sendOffload);
+    this.#lost = lost;
+    this.#packet4 = packet4 && new Queue(this, arena, packet4);
+    this.#packet6 = packet6 && new Queue(this, arena, packet6);
+    this.#udp4 = udp4 && new Queue(this, arena, udp4);
+    this.#udp6 = udp6 && new Queue(this, arena, udp6);
     this.#pollAt = arena.reserve(POLLFD.octets);
   }
 
-  /** The target for datagrams from `local` to `remote`; made once for each pair (allocates). */
+  /** A target for datagrams from `local` to `remote`, to be given back to {@linkcode release}. */
   target(local: Address, remote: Address, remotePort: number): UdpTarget {
-    const key = `${formatAddress(local)} ${formatAddress(remote)} ${remotePort}`;
-    let target = this.#targets.get(key);
-    if (!target) {
-      const at = this.#arena.reserve(128);
-      const nameOctets = writeSockaddr(this.#arena, at, remote, remotePort);
-      const controlOctets = writePacketInfo(this.#arena, at + 64, local);
-      target = { family: remote.family, nameAt: at, nameOctets, controlAt: at + 64, controlOctets };
-      this.#targets.set(key, target);
+    if (this.#freeTargets.length === 0) {
+      const first = this.#arena.reserve(TARGETS * TARGET_OCTETS);
+      for (let i = 0; i < TARGETS; i++) this.#freeTargets.push(first + i * TARGET_OCTETS);
     }
-    return target;
+    const at = this.#freeTargets.pop()!;
+    this.#arena.u8.fill(0, at, at + TARGET_OCTETS);
+    const nameOctets = writeSockaddr(this.#arena, at, remote, remotePort);
+    const controlOctets = writePacketInfo(this.#arena, at + 64, local);
+    return { family: remote.family, nameAt: at, nameOctets, controlAt: at + 64, controlOctets };
+  }
+
+  /** Gives a target back for which nothing is queued. */
+  release(target: UdpTarget): void {
+    this.#freeTargets.push(target.nameAt);
   }
 
   /** Queues the IP packet at `at`, header included. */
@@ -260,14 +289,14 @@ export class Transmitter {
     const family = this.#arena.u8[at] >>> 4;
     const queue = family === 4 ? this.#packet4 : this.#packet6;
     if (queue) queue.packet(at, octets, family);
-    else this.unreachable++;
+    else this.#lost(PROTOCOL_OF.get(this.#arena.u8[at + (family === 4 ? 9 : 6)]) ?? 0, "noRoute", 1);
   }
 
   /** Queues a UDP datagram of the octets at `at`. */
   datagram(target: UdpTarget, at: number, octets: number): void {
     const queue = target.family === 4 ? this.#udp4 : this.#udp6;
     if (queue) queue.datagram(target, at, octets);
-    else this.unreachable++;
+    else this.#lost(ESP, "noRoute", 1);
   }
 
   flush(): void {
@@ -278,7 +307,7 @@ export class Transmitter {
   }
 
   /** Judges errno after a failed send of `count` datagrams: whether to try again; if not, they are counted. */
-  failed(fd: number, count: number, waits: number): boolean {
+  failed(fd: number, protocol: number, count: number, waits: number): boolean {
     const error = errnoView()[0];
     this.segmentsRefused = false;
     switch (error) {
@@ -295,15 +324,15 @@ export class Transmitter {
       case ERRNO.EMSGSIZE:
       case ERRNO.EINVAL:
         this.segmentsRefused = count > 1;
-        if (count === 1) this.tooBig++;
+        if (count === 1) this.#lost(protocol, "tooBig", 1);
         return false;
       case ERRNO.ENOBUFS:
         break;
       default:
-        this.unreachable += count;
+        this.#lost(protocol, "noRoute", count);
         return false;
     }
-    this.full += count;
+    this.#lost(protocol, "queueFull", count);
     return false;
   }
 }

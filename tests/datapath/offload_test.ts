@@ -164,7 +164,7 @@ Deno.test("coalescing undoes segmentation in one write", () => {
     let at = 300000;
     for (const segment of cut) {
       bench.arena.u8.set(segment, at);
-      coalescer.deliver(at, segment.length);
+      coalescer.deliver(at, segment.length, 50);
       at += segment.length + 40;
     }
     coalescer.flush();
@@ -190,7 +190,7 @@ Deno.test("streams are kept apart and each in order; a wrong checksum is passed 
   for (let i = 0; i < 5; i++) {
     for (const stream of streams) {
       bench.arena.u8.set(stream[i], at);
-      coalescer.deliver(at, stream[i].length);
+      coalescer.deliver(at, stream[i].length, 50);
       at += 1200;
     }
   }

@@ -248,3 +248,21 @@ Deno.test("Finding an SA costs the same among 100 and 100,000", () => {
   const many = cost();
   assert(many < 10 * few + 5, `${few} ms among 100, ${many} ms among 100,000`);
 });
+
+Deno.test("IP-in-IP from a peer of an ip4 SA comes in through that SA mirrored, while it is usable", () => {
+  const { b, sad } = setUp();
+  const ends = (source: string, destination: string) => {
+    b.arena.u8.set(parseAddress(source).octets, b.packetAt);
+    b.arena.u8.set(parseAddress(destination).octets, b.packetAt + 16);
+    return sad.findMirror(parseAddress(source).family, b.arena.view, b.packetAt, b.packetAt + 16);
+  };
+  const sa = b.sa({ protocol: PROTOCOL.IPIP });
+  sad.add(sa);
+  const mirror = ends("10.0.0.2", "10.0.0.1")!;
+  assertEquals([mirror.source[0], mirror.destination[0]], [sa.destination[0], sa.source[0]]);
+  assertStrictEquals(ends("10.0.0.2", "10.0.0.1"), mirror);
+  assertEquals(ends("10.0.0.2", "10.0.0.7"), null, "to another address of ours");
+  assertEquals(ends("10.0.0.3", "10.0.0.1"), null, "from somebody else");
+  setState(sa, "dead");
+  assertEquals(ends("10.0.0.2", "10.0.0.1"), null);
+});
