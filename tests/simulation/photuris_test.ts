@@ -53,8 +53,10 @@ function run(seed: number): { established: boolean; corrupted: boolean } {
   for (const host of [west, east]) host.computeMs = () => 1 + random.below(slowMs);
   west.start(east);
   if (random.chance(0.2)) network.at(random.below(3_000), () => east.start(west));
-  network.run(250_000, () => west.outcomes.length > 0);
-  network.run(network.now + 30_000);
+  const isIdle = () => !west.core.isBusyWith(east.endpoint) && !east.core.isBusyWith(west.endpoint);
+  network.run(3_000); // both may have begun
+  network.run(250_000, isIdle);
+  network.run(network.now + 20_000);
   assertConsistent(west, east);
   const [outcome] = west.outcomes;
   assert(outcome, `no outcome: ${west.log.join("\n")}`);
@@ -64,7 +66,7 @@ function run(seed: number): { established: boolean; corrupted: boolean } {
   network.conditions = PERFECT;
   const before = west.outcomes.length;
   west.start(east);
-  network.run(network.now + 150_000, () => west.outcomes.slice(before).some((one) => one.established));
+  network.run(network.now + 150_000, isIdle);
   network.run(network.now + 20_000);
   const again = west.outcomes.slice(before);
   assert(again.some((one) => one.established), `not healed: ${[...west.log, "east:", ...east.log].join("\n")}`);
