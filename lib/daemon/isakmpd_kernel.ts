@@ -261,7 +261,7 @@ export class Kernel implements Disposable {
     const what = `install ${sa.direction}bound ${sa.protocol.toUpperCase()} SA ${spi}`;
     if (sa.direction === "in") {
       const installed = this.#attempt(what, (client) => client.updateSa(parameters));
-      if (ends && this.withFlows && !this.#flows.has(flowKey(ends))) await this.#installProvisional(sa, ends);
+      if (ends && this.withFlows && !this.#hasFlow(flowKey(ends))) await this.#installProvisional(sa, ends);
       await installed;
     } else {
       await this.#installOutbound(sa, ends, what, parameters);
@@ -285,6 +285,11 @@ export class Kernel implements Disposable {
       if (!this.#sas.has(keyOf(sa))) return;
     }
     await this.#attempt(what, (client) => client.addSa(parameters, seq));
+  }
+
+  /** Also a provisional one: of a bundle the innermost SA, which comes first, makes it. */
+  #hasFlow(key: string): boolean {
+    return this.#flows.has(key) || Array.from(this.#provisional.values()).some((flow) => flowKey(flow) === key);
   }
 
   async #installProvisional(sa: NegotiatedSa, ends: Ends): Promise<void> {
