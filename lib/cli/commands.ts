@@ -49,6 +49,16 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./dump.ts"),
   },
   {
+    name: "status",
+    summary: "show engine, SAs, flows, drops and daemons on one screen",
+    load: () => import("./status.ts"),
+  },
+  {
+    name: "top",
+    summary: "show the same live, with rates",
+    load: () => import("./top.ts"),
+  },
+  {
     name: "install",
     summary: "make links to this program under the OpenBSD names",
     load: () => import("./install.ts"),
