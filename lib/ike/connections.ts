@@ -10,6 +10,7 @@ import type { Connection, Peer } from "./configuration.ts";
 import type { AcquireRequest, Endpoint, Fault } from "./events.ts";
 import { beginProtected } from "./exchange.ts";
 import { log } from "./log.ts";
+import { removeDead } from "./liveness.ts";
 import { bidFarewells, leaveUnconfirmed, pairsOfKey, protocolName, removePair, sendDeletes } from "./pairs.ts";
 import { endPhase1, type EndReason, identityKey, initiate, peerOf } from "./phase1_sa.ts";
 import type { Core, Exchange, Phase1Sa, SaPair, Want } from "./state.ts";
@@ -81,7 +82,7 @@ function phase1Of(core: Core, { peer, remote, remoteId }: Want): Phase1Sa | unde
 export const phase1For = (core: Core, pair: SaPair): Phase1Sa | undefined =>
   [...core.established.get(identityKey(pair.peer, pair.remoteId))].at(-1);
 
-const isUnderWay = (core: Core, { peer, remote }: Want) =>
+const isUnderWay = (core: Core, { peer, remote }: Pick<Want, "peer" | "remote">) =>
   [...core.initiating].some((sa) => sa.peer.name === peer.name && equalAddress(sa.remote.address, remote.address));
 
 const runningQuickModes = (sa: Phase1Sa) =>
@@ -171,6 +172,20 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
     }
   }
   if (reason === "dead") checkSoon(core);
+  if (reason === "failed" && sa.probes !== undefined) removeDead(core, sa.probes);
+  if (reason === "expired" || reason === "deleted by the peer") probe(core, sa);
+}
+
+/**
+ * Pairs whose peer cannot be asked whether it lives get a new phase 1 SA for that (RFC 3706 5.4). A peer that has lost them
+ * says INITIAL-CONTACT; one that does not answer is dead.
+ */
+function probe(core: Core, { peer, local, remote, remoteId, capabilities }: Phase1Sa): void {
+  const identity = identityKey(peer, remoteId!);
+  const isNeeded = peer.dpdSeconds > 0 && capabilities.has("dpd") && core.pairsByPeer.get(identity).size > 0;
+  if (!isNeeded || !core.started || core.established.get(identity).size > 0) return;
+  if (!peer.address || isUnderWay(core, { peer, remote })) return;
+  initiate(core, peer, local, remote, identity);
 }
 
 /** A Quick Mode has failed: what it held is released. */

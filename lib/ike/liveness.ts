@@ -6,7 +6,7 @@ import { Reader } from "../octets/reader.ts";
 import type { Endpoint } from "./events.ts";
 import { count, endpointText, log } from "./log.ts";
 import { notifyPayload, sendProtected, u32 } from "./notify.ts";
-import { bidFarewells, movePairs, removePair } from "./pairs.ts";
+import { bidFarewells, movePairs, removePair, sendDeletes } from "./pairs.ts";
 import { endPhase1, identityKey, siblings } from "./phase1_sa.ts";
 import type { Core, Phase1Sa } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -91,9 +91,15 @@ function sendDpd(core: Core, sa: Phase1Sa, type: number, data: Bytes): void {
 function peerDied(core: Core, sa: Phase1Sa): void {
   count(core, "deadPeers");
   const key = identityKey(sa.peer, sa.remoteId!);
+  for (const pair of core.pairsByPeer.get(key)) sendDeletes(core, pair, sa); // should it only be cut off
   for (const other of siblings(core, sa)) endPhase1(core, other, "dead");
   endPhase1(core, sa, "dead");
-  for (const pair of [...core.pairsByPeer.get(key)]) removePair(core, pair, "the peer does not answer (DPD)");
+  removeDead(core, key);
+}
+
+/** Removes the pairs of a dead peer, by its identity. */
+export function removeDead(core: Core, identity: string): void {
+  for (const pair of [...core.pairsByPeer.get(identity)]) removePair(core, pair, "the peer does not answer (DPD)");
 }
 
 /** R-U-THERE: answered when its number is new, repeats at most once a second (isakmpd repeats the number). */

@@ -62,13 +62,14 @@ function createSa(
   return sa;
 }
 
-/** Begins phase 1 with a peer. */
-export function initiate(core: Core, peer: Peer, local: Endpoint, remote: Endpoint): Phase1Sa {
+/** Begins phase 1 with a peer. `probes`: only to see whether the peer with this identity lives. */
+export function initiate(core: Core, peer: Peer, local: Endpoint, remote: Endpoint, probes?: string): Phase1Sa {
   const sa = createSa(core, "initiator", peer, peer.exchange, local, remote, core.environment.random(COOKIE_OCTETS));
   log(core, "Exchange", 10, () => `Beginning ${peer.exchange} with ${endpointText(remote)} (peer ${peer.name})`);
   const exchange = createExchange(core, sa, peer.exchange, "initiator", 0);
   sa.exchanges.set(0, exchange);
   core.initiating.add(sa);
+  sa.probes = probes;
   begin(core, exchange);
   return sa;
 }

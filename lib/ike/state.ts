@@ -163,6 +163,8 @@ export interface Phase1Sa {
   establishedAt: number;
   /** A newer one took its place. */
   replaced: boolean;
+  /** The identity of the peer whose pairs it is to ask after. */
+  probes?: string;
   reassembly?: { readonly since: number; readonly pieces: Reassembly };
   dpd?: DpdState;
   /** XAUTH and mode config, where they are needed. */

@@ -237,3 +237,22 @@ Deno.test("messages that are captured for -l are in clear and well-formed", () =
     assertEquals(body.length + 28, octets.length);
   }
 });
+
+Deno.test("pairs whose phase 1 SA is gone are asked after with a new one: lost ones are made again, dead ones go", () => {
+  const options = { peer: { dpdSeconds: 10 } };
+  const lost = connected(options);
+  // East forgets the pairs, and west hears only that phase 1 is gone.
+  lossy(lost, 1);
+  lost.east.input((ike, now) => ike.teardownPairs(now));
+  lossy(lost, 0);
+  lost.east.input((ike, now) => ike.teardownPhase1(now, "west"));
+  lost.network.run(5000);
+  assertEquals(blocked(lost.west, lost.east, NAME), undefined);
+
+  const dead = connected(options);
+  dead.east.input((ike, now) => ike.teardownPhase1(now, "west"));
+  dead.network.run(1006);
+  dead.network.remove(dead.east);
+  dead.network.run(50_000);
+  assertEquals(dead.west.kernel.outbound.size, 0);
+});
