@@ -385,6 +385,45 @@ export function choosePacketCrypto(arena: Arena, prefer?: PacketCrypto["name"]):
     : createNodeCrypto(arena);
 }
 
+const HMAC_NAME = cString("HMAC");
+const HASH_NAME_OCTETS = Object.fromEntries(
+  Object.entries(HASH_NAMES).map(([name, text]) => [name, cString(text)]),
+) as Record<HashName, Uint8Array<ArrayBuffer>>;
+const lengthOut = new Uint8Array(8);
+
+/** The hash of `data` in one call; undefined where libcrypto cannot be loaded. */
+export function nativeHash(name: HashName, data: Bytes): Bytes | undefined {
+  const library = loadLibcrypto();
+  if (!library) return undefined;
+  const out = new Uint8Array(HASHES[name].outputOctets);
+  const { symbols: { EVP_Q_digest }, context } = library;
+  const done = EVP_Q_digest(context, HASH_NAME_OCTETS[name], null, data, BigInt(data.length), out, lengthOut);
+  return done === 1 ? out : failed("EVP_Q_digest");
+}
+
+/** HMAC of `data` in one call; undefined where libcrypto cannot be loaded. */
+export function nativeHmac(name: HashName, key: Bytes, data: Bytes): Bytes | undefined {
+  const library = loadLibcrypto();
+  if (!library) return undefined;
+  const out = new Uint8Array(HASHES[name].outputOctets);
+  // A null key is none at all; one of no octets has an address.
+  const done = library.symbols.EVP_Q_mac(
+    library.context,
+    HMAC_NAME,
+    null,
+    HASH_NAME_OCTETS[name],
+    null,
+    key.length ? key : lengthOut,
+    BigInt(key.length),
+    data,
+    BigInt(data.length),
+    out,
+    BigInt(out.length),
+    lengthOut,
+  );
+  return done ? out : failed("EVP_Q_mac");
+}
+
 /**
  * base to the exponent modulo an odd modulus, all big-endian, in time that does not depend on the exponent's bits.
  *

@@ -61,6 +61,15 @@ const SYMBOLS = {
   // int EVP_DigestFinal_ex(EVP_MD_CTX *, out, unsigned *outOctets)
   EVP_DigestFinal_ex: { parameters: [ADDRESS, ADDRESS, ADDRESS], result: INT },
 
+  // unsigned char *EVP_Q_mac(OSSL_LIB_CTX *, const char *name, const char *properties, const char *algorithm,
+  //   const OSSL_PARAM *, key, size_t keyOctets, data, size_t octets, out, size_t outSize, size_t *outOctets)
+  EVP_Q_mac: {
+    parameters: [POINTER, BUFFER, POINTER, BUFFER, POINTER, BUFFER, SIZE, BUFFER, SIZE, BUFFER, SIZE, BUFFER],
+    result: POINTER,
+  },
+  // int EVP_Q_digest(OSSL_LIB_CTX *, const char *name, const char *properties, data, size_t octets, out, size_t *outOctets)
+  EVP_Q_digest: { parameters: [POINTER, BUFFER, POINTER, BUFFER, SIZE, BUFFER, BUFFER], result: INT },
+
   // BN_CTX *BN_CTX_new(void)
   BN_CTX_new: { parameters: [], result: POINTER },
   // void BN_CTX_free(BN_CTX *)
