@@ -11,7 +11,15 @@ import type { AcquireRequest, Endpoint, Fault } from "./events.ts";
 import { beginProtected } from "./exchange.ts";
 import { log } from "./log.ts";
 import { removeDead } from "./liveness.ts";
-import { bidFarewells, leaveUnconfirmed, pairsOfKey, protocolName, removePair, sendDeletes } from "./pairs.ts";
+import {
+  bidFarewells,
+  leaveUnconfirmed,
+  pairsOfKey,
+  protocolName,
+  removePair,
+  sendDeletes,
+  softenPair,
+} from "./pairs.ts";
 import { endPhase1, type EndReason, identityKey, initiate, peerOf } from "./phase1_sa.ts";
 import type { Core, Exchange, Phase1Sa, SaPair, Want } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -150,6 +158,10 @@ function pump(core: Core, sa: Phase1Sa): void {
 /** Phase 1 can carry Quick Modes now. */
 export function phase1Established(core: Core, sa: Phase1Sa): void {
   if (core.unconfirmed.size) bidFarewells(core, sa);
+  if (sa.probes !== undefined) {
+    // The peer lives; whether it still has the pairs a Quick Mode for each tells.
+    for (const pair of [...core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!))]) softenPair(core, pair);
+  }
   pump(core, sa);
 }
 
@@ -177,8 +189,8 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
 }
 
 /**
- * Pairs whose peer cannot be asked whether it lives get a new phase 1 SA for that (RFC 3706 5.4). A peer that has lost them
- * says INITIAL-CONTACT; one that does not answer is dead.
+ * Pairs whose peer cannot be asked whether it lives get a new phase 1 SA for that (RFC 3706 5.4) and are renegotiated
+ * under it; a peer that does not answer is dead.
  */
 function probe(core: Core, { peer, local, remote, remoteId, capabilities }: Phase1Sa): void {
   const identity = identityKey(peer, remoteId!);
