@@ -36,6 +36,7 @@ const IFLA = { NAME: 3, MTU: 4, TXQLEN: 13, LINKINFO: 18, INFO_KIND: 1 } as cons
 const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
 const RTA = {
   DST: 1,
+  IIF: 3,
   OIF: 4,
   GATEWAY: 5,
   PRIORITY: 6,
@@ -249,14 +250,17 @@ export interface LookupOptions {
   /** Socket mark that the packet would carry. */
   readonly mark?: number;
   readonly source?: Address;
+  /** Index of the interface by which the packet came; it is forwarded then, and needs a source. */
+  readonly inputDevice?: number;
 }
 
-/** Which way a packet made here would go. */
-export function lookupRoute(destination: Address, { mark, source }: LookupOptions = {}): Request {
+/** Which way a packet made here, or one to be forwarded, would go. */
+export function lookupRoute(destination: Address, { mark, source, inputDevice }: LookupOptions = {}): Request {
   const bits = 8 * destination.octets.length;
   const body = new BodyWriter().u8(familyNumber(destination.family), bits, source ? bits : 0, 0, 0, 0, 0, 0).u32(0)
     .attribute(RTA.DST, destination.octets);
   if (source) body.attribute(RTA.SRC, source.octets);
+  if (inputDevice !== undefined) body.attributeU32(RTA.IIF, inputDevice);
   if (mark !== undefined) body.attributeU32(RTA.MARK, mark);
   return { type: RTM.GETROUTE, flags: 0, body: body.finish() };
 }
@@ -449,7 +453,7 @@ export function listRules(netlink: Netlink, family: 4 | 6): Rule[] {
   return present(netlink.query(dumpRules(family), "list the rules").map(decodeRule));
 }
 
-/** The way of a packet made here, or undefined where there is none. */
+/** The way of a packet made here or forwarded, or undefined where there is none. */
 export function findRoute(netlink: Netlink, destination: Address, options: LookupOptions = {}): Route | undefined {
   try {
     return decodeRoute(netlink.query(lookupRoute(destination, options), "look up a route")[0]);
