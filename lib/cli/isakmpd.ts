@@ -2,7 +2,8 @@
 import { FilesError } from "../daemon/isakmpd_files.ts";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { FifoError } from "../daemon/fifo.ts";
-import { Isakmpd, type IsakmpdOptions, StartError } from "../daemon/isakmpd.ts";
+import { Isakmpd, StartError } from "../daemon/isakmpd.ts";
+import type { IsakmpdOptions } from "../daemon/isakmpd_options.ts";
 import { LEVEL_LIMIT, Log, parseDebugOption, stderrSink, syslogSink } from "../daemon/log.ts";
 import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";

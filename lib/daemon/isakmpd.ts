@@ -5,7 +5,6 @@
  */
 import { dirname, join } from "node:path";
 import { formatFault } from "../config/ini.ts";
-import type { Configuration } from "../ike/configuration.ts";
 import type {
   Computation,
   ComputationResult,
@@ -36,6 +35,7 @@ import { StandingFlows } from "./isakmpd_flows.ts";
 import { Kernel } from "./isakmpd_kernel.ts";
 import { authorize } from "./isakmpd_policy.ts";
 import { formatReport, formatSas, treeText } from "./isakmpd_report.ts";
+import { coreConfiguration, type IsakmpdOptions } from "./isakmpd_options.ts";
 import { IsakmpdUi } from "./isakmpd_ui.ts";
 import { certificateWarnings } from "./isakmpd_warnings.ts";
 import { chooseAddresses, localAddresses } from "./local_addresses.ts";
@@ -43,29 +43,6 @@ import type { Log } from "./log.ts";
 import { PacketLog } from "./packet_log.ts";
 import { PrivateFileError, replacePrivateFile } from "./private_file.ts";
 import { WiresharkSecrets } from "./wireshark.ts";
-
-/** What the command line says. */
-export interface IsakmpdOptions {
-  readonly configurationFile: string;
-  /** "-": standard input. */
-  readonly fifo: string;
-  readonly pidFile: string;
-  /** `S` and `C get` write isakmpd.result beside it. */
-  readonly reportFile: string;
-  readonly packetLog?: string;
-  /** Directory of Wireshark's tables. */
-  readonly wireshark?: string;
-  readonly families: readonly (4 | 6)[];
-  readonly flows: boolean;
-  /** Off: nothing is installed. */
-  readonly kernel: boolean;
-  readonly policy: boolean;
-  readonly natTraversal: boolean;
-  readonly passive: boolean;
-  readonly verbose: boolean;
-  readonly ports: { readonly ike: number; readonly nat: number };
-  readonly seed?: string;
-}
 
 /** No socket could be opened, and the like: one line each. */
 export class StartError extends Error {
@@ -77,13 +54,6 @@ const LEAST_SPI = 0x100;
 
 /** Where the engine takes and sends ESP in UDP. */
 const ENGINE_NAT_PORT = 4500;
-
-/** With Acquire-Only nothing is brought up before a packet asks for it; the flows that make it ask stay. */
-function coreConfiguration({ conf: { configuration, settings } }: Files): Configuration {
-  if (!settings.acquireOnly) return configuration;
-  const connections = configuration.connections.map((connection) => ({ ...connection, active: false }));
-  return { ...configuration, connections };
-}
 
 /** Runs until it is stopped. */
 export class Isakmpd {
