@@ -29,6 +29,7 @@ import type {
 import { fail, forget, giveUp, resume, retransmit } from "./exchange.ts";
 import { extensionLate } from "./extension_steps.ts";
 import { IndexMap } from "./index_map.ts";
+import { count, log } from "./log.ts";
 import { checkPeer, heardTraffic, keepAlive } from "./liveness.ts";
 import {
   bidFarewell,
@@ -65,6 +66,9 @@ const HANDLERS: Readonly<Record<TimerKind, (core: Core, owner: any) => void>> = 
 };
 
 const isPair = (owner: Phase1Sa | SaPair): owner is SaPair => "protocols" in owner;
+
+/** How the log line of a defect begins. */
+export const INTERNAL_ERROR = "Internal error, please report it";
 
 /** Events about strangers that are told, for each address and over all, in a second. */
 const STRANGERS = [1, 20] as const;
@@ -109,7 +113,13 @@ export class Ike {
   #run(now: number, input: (core: Core) => void): Effect[] {
     const core = this.#core;
     core.now = Math.max(core.now, now);
-    input(core);
+    try {
+      input(core);
+    } catch (error) {
+      // A defect of ours must not let one peer's message end the negotiations of all others.
+      count(core, "internalErrors");
+      log(core, "Misc", 0, () => `${INTERNAL_ERROR}: ${(error as Error).stack}`);
+    }
     const { effects } = core;
     core.effects = [];
     return effects;

@@ -17,7 +17,7 @@ import { beginLiveness } from "./liveness.ts";
 import { notifyPlain, sendProtected } from "./notify.ts";
 import { reportEnded, reportEstablished, reportRefusal } from "./outcome.ts";
 import { removePair } from "./pairs.ts";
-import { cookieKey, openingKey } from "./receive.ts";
+import { cookieKey, missing, openingKey } from "./receive.ts";
 import { type Row, rowOf } from "./rows.ts";
 import type { Core, Phase1Sa, Role } from "./state.ts";
 import { SOFT_FRACTION } from "./timers.ts";
@@ -129,7 +129,8 @@ export function answerFirstMessage(
     if (!(error instanceof IsakmpError)) throw error;
     return drop(core, "malformed", from, error.message);
   }
-  if (!payloads.some(({ type }) => type === PAYLOAD.SA)) return drop(core, "payloads", from, `${name} needs SA`);
+  const lacks = missing(row.receives!.needs, payloads);
+  if (lacks) return drop(core, "payloads", from, `${name} needs ${lacks}`);
   makeRoom(core, from);
   const sa = createSa(core, "responder", peer, name, to, from, header.initiatorCookie);
   const exchange = createExchange(core, sa, name, "responder", 0);

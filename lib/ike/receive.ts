@@ -221,7 +221,8 @@ const TOKEN_TYPES: Readonly<Record<Exclude<Token, "AUTH">, readonly number[]>> =
 };
 const AUTH_TYPES = [PAYLOAD.HASH, PAYLOAD.SIG];
 
-function missing(needs: readonly Token[], payloads: readonly Payload[]): Token | undefined {
+/** The payload that a message lacks. */
+export function missing(needs: readonly Token[], payloads: readonly Payload[]): Token | undefined {
   return needs.find((token) => {
     const types = token === "AUTH" ? AUTH_TYPES : TOKEN_TYPES[token];
     return !payloads.some(({ type }) => (types as readonly number[]).includes(type));

@@ -180,16 +180,28 @@ Deno.test("a peer that knows the keys and sends nonsense under them makes nothin
   assert(reached > ROUNDS / 100, `only ${reached} came as far as phase 2`);
 });
 
-Deno.test("recorded messages of other peers, whole or changed, are answered or dropped", () => {
-  const random = generator(3);
-  const { network, east } = gateways();
-  const from = { address: selector("192.0.2.1/32").prefix.address, port: 500 }, to = { ...from, address: east.address };
-  for (let round = 0; round < ROUNDS; round++) {
-    const sample = DATAGRAMS[random(DATAGRAMS.length)];
-    const octets = random(4) ? mutateOctets(random, sample, DATAGRAMS) : sample;
-    network.at(round, () => east.onDatagram(network.now, from, to, octets), east);
-  }
-  network.run(ROUNDS + 100_000);
-  const { timers: _timers, ...sizes } = east.ike.sizes();
-  assertEquals(Object.values(sizes).filter(Boolean), []);
-});
+for (const exchange of ["ID_PROT", "AGGRESSIVE"] as const) {
+  Deno.test(`first messages and recorded ones, whole or changed, are answered or dropped by ${exchange}`, () => {
+    const random = generator(3);
+    const { network, west, east } = gateways({ peer: { exchange } });
+    const firsts: Bytes[] = [];
+    network.tap = (_now, from, _to, octets) => void (from.address.octets[3] === 1 && firsts.push(octets));
+    west.input((ike, now) => ike.start(now));
+    network.remove(west);
+    network.tap = undefined;
+    network.run(100_000);
+    const samples = [...DATAGRAMS, ...Array.from({ length: 30 }, () => firsts[0])];
+    const from = { address: west.address, port: 500 }, to = { address: east.address, port: 500 };
+    const begin = network.now;
+    for (let round = 0; round < ROUNDS; round++) {
+      const sample = samples[random(samples.length)];
+      const octets = random(4) ? mutateOctets(random, sample, DATAGRAMS) : sample.slice();
+      octets[0] = random(256);
+      network.at(begin + 100 * round, () => east.onDatagram(network.now, from, to, octets), east);
+    }
+    network.run(begin + 100 * ROUNDS + 100_000);
+    const { timers: _timers, ...sizes } = east.ike.sizes();
+    assertEquals(Object.values(sizes).filter(Boolean), []);
+    assert(east.ike.counters.payloads > 10 && east.ike.counters.strangers > 10, JSON.stringify(east.ike.counters));
+  });
+}

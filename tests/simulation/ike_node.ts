@@ -11,7 +11,7 @@ import type {
   Outcome,
   SaName,
 } from "../../lib/ike/events.ts";
-import { Ike } from "../../lib/ike/ike.ts";
+import { Ike, INTERNAL_ERROR } from "../../lib/ike/ike.ts";
 import { type Address, formatAddress, parseAddress } from "../../lib/ip/address.ts";
 import { Builder } from "../../lib/octets/builder.ts";
 import { type Bytes, equal } from "../../lib/octets/bytes.ts";
@@ -186,6 +186,7 @@ export class Gateway implements Node {
           this.outcomes.push(effect.outcome);
           break;
         case "log":
+          if (effect.text.startsWith(INTERNAL_ERROR)) throw new Error(effect.text);
           this.log.push(effect.text);
           break;
         case "addressing":
