@@ -2,21 +2,32 @@
 import { parseArgs } from "../std/parse_args.ts";
 import { loadLibcrypto } from "../crypto/libcrypto.ts";
 import { Enc, type EncLog, type EncOptions } from "../daemon/enc.ts";
+import { EngineRunningError, PfkeyServer } from "../daemon/pfkey_server.ts";
+import { type MetricsAddress, MetricsServer, parseMetricsAddress } from "../daemon/metrics.ts";
 import { loadSysctlConf } from "../daemon/sysctl_file.ts";
+import { removeTable } from "../linux/nft.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 
-export const HELP = `usage: ipsecbox enc [-nv] [-i INTERFACE] [--mtu OCTETS] [--port PORT] [--workers 1|2]
+export const HELP = `usage: ipsecbox enc [-nv] [-i INTERFACE] [--hold] [--metrics [ADDRESS:]PORT] [--mtu OCTETS]
+                    [--port PORT] [--workers 1|2]
+       ipsecbox enc --open
 
 Runs the IPsec engine in the foreground: it keeps SAs and flows, moves packets through the
 interface enc0, and answers ipsecadm, isakmpd and photurisd on /run/ipsecbox/pfkey.sock
 (the directory is moved by IPSECBOX_RUN). SIGTERM or SIGINT ends it and removes the
-interface, routes, rules and filters that it made.
+interface, routes, rules and filters that it made. When it is killed, cleartext that its
+-require, -deny and -dontacq flows forbid stays held back until each flow is given again or
+"ipsecadm flush" flushes them.
 
   -i INTERFACE     name of the interface (enc0)
   -n               check what an engine needs, say what is missing, start nothing
   -v               log more
+  --hold           hold such cleartext back after SIGTERM too, as a service that is restarted must
+  --metrics [ADDRESS:]PORT  serve counters for Prometheus at /metrics; without ADDRESS to this host
+                   alone (127.0.0.1)
   --mtu OCTETS     MTU of the interface; without it the MTU follows the SAs in use
+  --open           let go what an engine that is no more holds back; start nothing
   --port PORT      UDP port of encapsulated ESP (4500); 0: no UDP encapsulation
   --workers 1|2    one thread for both directions, or one for each (the default)
 
@@ -37,11 +48,29 @@ function numberOption(name: string, value: unknown, from: number, to: number): n
   throw new CommandError(`${name} "${value}": a number from ${from} to ${to} is needed`, 2);
 }
 
-function parse(args: string[]): { options: EncOptions; check: boolean; verbose: boolean } {
+function metricsOption(value: unknown): MetricsAddress {
+  try {
+    return parseMetricsAddress(String(value));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new CommandError(`--metrics ${error.message}`, 2);
+    throw error;
+  }
+}
+
+interface Parsed {
+  readonly options: EncOptions;
+  readonly check: boolean;
+  readonly verbose: boolean;
+  readonly metrics?: MetricsAddress;
+  readonly hold: boolean;
+  readonly open: boolean;
+}
+
+function parse(args: string[]): Parsed {
   const unknown: string[] = [];
   const parsed = parseArgs(args, {
-    boolean: ["n", "v"],
-    string: ["i", "mtu", "port", "workers"],
+    boolean: ["n", "v", "hold", "open"],
+    string: ["i", "metrics", "mtu", "port", "workers"],
     default: { i: "enc0", port: "4500", workers: "2" },
     unknown: (word) => {
       unknown.push(word);
@@ -52,6 +81,9 @@ function parse(args: string[]): { options: EncOptions; check: boolean; verbose: 
   return {
     check: parsed.n === true,
     verbose: parsed.v === true,
+    metrics: parsed.metrics === undefined ? undefined : metricsOption(parsed.metrics),
+    hold: parsed.hold === true,
+    open: parsed.open === true,
     options: {
       interfaceName: String(parsed.i),
       mtu: parsed.mtu === undefined ? undefined : numberOption("--mtu", parsed.mtu, 576, 65535),
@@ -63,17 +95,35 @@ function parse(args: string[]): { options: EncOptions; check: boolean; verbose: 
   };
 }
 
+/** Lets cleartext go that a dead engine's flows forbid; what a running one forbids it must let go itself. */
+async function openUp(): Promise<number> {
+  const nobody = { ready: new Promise(() => {}), connected() {}, message() {}, disconnected() {} };
+  try {
+    await using _lock = await PfkeyServer.listen(nobody);
+    const failure = removeTable();
+    if (failure) throw new CommandError(failure);
+  } catch (error) {
+    if (error instanceof EngineRunningError) throw new CommandError(`${error.message}: "ipsecadm flush" opens it`);
+    throw error;
+  }
+  return 0;
+}
+
 export async function run(args: string[]): Promise<number> {
-  const { options, check, verbose } = parse(args);
+  const { options, check, verbose, metrics: address, hold, open } = parse(args);
+  if (open) return await openUp();
   const log = logTo(verbose);
-  let enc: Enc;
+  let enc: Enc | undefined;
+  let metrics: MetricsServer | undefined;
   try {
     enc = await Enc.start(options, log);
+    if (address) metrics = MetricsServer.listen(address, log.notice);
   } catch (error) {
+    await enc?.stop({ open: !hold });
     throw new CommandError(error instanceof Error ? error.message : String(error));
   }
   if (check) {
-    await enc.stop();
+    await enc.stop({ open: false });
     const fast = options.libcrypto === "auto" && loadLibcrypto() !== undefined;
     print(
       `an engine can run here; cryptography by ${fast ? "libcrypto" : "node:crypto (libcrypto would be faster)"}\n`,
@@ -85,6 +135,7 @@ export async function run(args: string[]): Promise<number> {
     for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, () => resolve(name));
   });
   log.notice(`${signal}: ending`);
-  await enc.stop();
+  await metrics?.close();
+  await enc.stop({ open: !hold });
   return 0;
 }

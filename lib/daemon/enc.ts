@@ -16,7 +16,7 @@ import { NetworkMonitor } from "../linux/monitor.ts";
 import { Netlink } from "../linux/netlink.ts";
 import { PathMtuMonitor, type TooBig } from "../linux/path_mtu.ts";
 import { selectorKey } from "../linux/flow_tables.ts";
-import { InboundFilter } from "../linux/nft.ts";
+import { PolicyFilter } from "../linux/policy_filter.ts";
 import { clearLeftovers, FlowRouter } from "../linux/routes.ts";
 import { findPathMtu, type Link } from "../linux/rtnetlink.ts";
 import {
@@ -89,7 +89,7 @@ export class Enc {
   readonly #tun: Tun;
   readonly #link: Link;
   readonly #router: FlowRouter;
-  readonly #filter: InboundFilter;
+  readonly #filter: PolicyFilter;
   readonly #workers = new PacketWorkers();
   readonly #engine: KeyEngine;
   readonly #udp: { udp4?: UdpSocket; udp6?: UdpSocket } = {};
@@ -121,7 +121,11 @@ export class Enc {
     this.#router = undo.use(
       new FlowRouter({ interfaceName: options.interfaceName, mark: DEFAULT_MARK, runFolder: runDirectory() }),
     );
-    this.#filter = undo.use(new InboundFilter({ interfaceName: options.interfaceName, tunnels: true }));
+    // Not to be undone: what an engine that was killed has left holds cleartext back until its flows are there again.
+    this.#filter = new PolicyFilter({ interfaceName: options.interfaceName, mark: DEFAULT_MARK, tunnels: true });
+    const leftovers = this.#filter.leftovers();
+    if (leftovers) log.notice(`cleartext of ${leftovers} flows is held back until they are given again or flushed`);
+    this.#noticeAll(this.#filter.setAddresses(this.#router.addresses));
     this.#engine = new KeyEngine({
       random: (octets) => new Uint8Array(randomBytes(octets)),
       usageOf: (id) => this.#workers.usage(id),
@@ -159,7 +163,7 @@ export class Enc {
       ready.resolve();
       return enc;
     } catch (error) {
-      if (enc) await enc.stop();
+      if (enc) await enc.stop({ open: false });
       else await server.close();
       throw error;
     }
@@ -213,6 +217,9 @@ export class Enc {
     this.#stack.use(
       new NetworkMonitor((events) => {
         this.#noticeAll(this.#router.networkChanged(events));
+        if (events.some(({ type }) => type !== "link")) {
+          this.#noticeAll(this.#filter.setAddresses(this.#router.addresses));
+        }
         const ownOnly = events.every((event) => event.type === "link" && event.link.index === this.#link.index);
         if (ownOnly) return;
         this.#pathMtus.askAgain();
@@ -290,11 +297,12 @@ export class Enc {
     this.#workers.order({ order: "enable", esp: isOn("net.inet.esp.enable"), ah: isOn("net.inet.ah.enable") });
   }
 
-  /** Outgoing flows need a route into the interface; incoming ones that demand protection, a filter. */
+  /** Outgoing flows need a route into the interface; all need a place in the filter. */
   #route(flow: Flow, wanted: boolean): void {
-    if (flow.selector.direction === "out" && flow.type === "bypass") return;
-    const pending = flow.selector.direction === "out" ? this.#pending.routes : this.#pending.filters;
-    pending.set(selectorKey(flow.selector), { flow, wanted });
+    const { direction } = flow.selector;
+    const key = selectorKey(flow.selector);
+    if (direction === "out" && flow.type !== "bypass") this.#pending.routes.set(key, { flow, wanted });
+    this.#pending.filters.set(`${direction} ${key}`, { flow, wanted });
     this.#scheduleCommit();
   }
 
@@ -422,6 +430,7 @@ export class Enc {
     return {
       ...Object.fromEntries(counters),
       "policy.cleartext": this.#filter.dropped(),
+      "policy.heldBack": this.#filter.held(),
       "engine.process": Deno.pid,
       "engine.startSeconds": Math.floor(performance.timeOrigin / 1000),
       "engine.interfaceIndex": this.#link.index,
@@ -429,10 +438,14 @@ export class Enc {
     };
   }
 
-  /** Ends the engine: interface, routes, rules, filters and sockets of ours are gone afterwards, and nothing else. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the engine: interface, routes, rules and sockets of ours are gone afterwards, and nothing else. Filters go too if
+   * it is to `open` (the default); if not, cleartext that a flow forbids is held back further on.
+   */
+  async stop({ open = true }: { open?: boolean } = {}): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    if (open) this.#filter.close();
     clearTimeout(this.#tick);
     for (const interval of this.#intervals) clearInterval(interval);
     this.#relay?.close();

@@ -66,7 +66,7 @@ const isTooMany = (isNow: boolean, count: number, max: number) => count > max ||
 const EXCLUDED_METRIC = 9999;
 
 /** Never captured, unless a flow names it: multicast, broadcast, and IPv6's neighbours. */
-const EXCLUDED: Readonly<Record<4 | 6, readonly Prefix[]>> = {
+export const EXCLUDED: Readonly<Record<4 | 6, readonly Prefix[]>> = {
   4: ["224.0.0.0/4", "255.255.255.255/32"].map(parsePrefix),
   6: ["ff00::/8", "fe80::/10"].map(parsePrefix),
 };
@@ -88,6 +88,14 @@ export function covers(outer: Prefix, inner: Prefix): boolean {
 /** Whether two prefixes have an address in common. */
 export function overlaps(a: Prefix, b: Prefix): boolean {
   return covers(a, b) || covers(b, a);
+}
+
+/** The own addresses that packets made here can take so that a flow with this source is about them. */
+export function ownAddresses(source: Prefix, addresses: readonly InterfaceAddress[]): InterfaceAddress[] {
+  return addresses.filter((each) =>
+    each.address.family === source.address.family && isUsable(each) && contains(source, each.address) &&
+    (each.scope === SCOPE_GLOBAL || source.length === 8 * each.address.octets.length)
+  );
 }
 
 interface RouteState {
@@ -187,7 +195,7 @@ class FamilyTables {
   }
 
   setAddresses(addresses: readonly InterfaceAddress[]): void {
-    this.#addresses = addresses.filter((each) => each.address.family === this.#family && isUsable(each));
+    this.#addresses = addresses.filter(({ address }) => address.family === this.#family);
     this.#placeAll();
   }
 
@@ -268,9 +276,7 @@ class FamilyTables {
 
   /** The own address for packets made here that the selector is about; undefined where its source is not ours. */
   #localSource({ source, destination }: FlowSelector): Address | undefined {
-    const fitting = this.#addresses.filter(({ address, scope }) =>
-      contains(source, address) && (scope === SCOPE_GLOBAL || source.length === 8 * address.octets.length)
-    );
+    const fitting = ownAddresses(source, this.#addresses);
     if (fitting.length < 2) return fitting[0]?.address;
     const natural = this.#options.naturalSource(destination);
     const found = natural && fitting.find(({ address }) => equalAddress(address, natural));

@@ -79,6 +79,11 @@ export class FlowRouter implements Disposable {
     this.#readNetwork();
   }
 
+  /** The addresses of this host, as of the last news. */
+  get addresses(): readonly InterfaceAddress[] {
+    return this.#addresses;
+  }
+
   add(flow: RoutedFlow): string[] {
     return this.update({ add: [flow] });
   }

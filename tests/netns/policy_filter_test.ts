@@ -1,14 +1,31 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parsePrefix } from "../../lib/ip/address.ts";
-import { type FilteredFlow, InboundFilter } from "../../lib/linux/nft.ts";
+import { DEFAULT_MARK } from "../../lib/linux/sockets.ts";
+import { type FilteredFlow, PolicyFilter } from "../../lib/linux/policy_filter.ts";
+import { Netlink } from "../../lib/linux/netlink.ts";
+import { listAddresses } from "../../lib/linux/rtnetlink.ts";
 import { inside } from "./inside.ts";
 import { type Host, topology, twoGateways, twoHosts } from "./topology.ts";
 
-function flow(source: string, destination: string, type: FilteredFlow["type"], rest: [number?, number?, number?] = []) {
-  const [transport = 0, sourcePort = 0, destinationPort = 0] = rest;
-  const selector = { source: parsePrefix(source), destination: parsePrefix(destination), transport, sourcePort };
-  return { selector: { ...selector, destinationPort }, type };
+type Rest = [transport?: number, sourcePort?: number, destinationPort?: number];
+
+function flow(
+  source: string,
+  destination: string,
+  type: FilteredFlow["type"],
+  [transport = 0, sourcePort = 0, destinationPort = 0]: Rest = [],
+  direction: "in" | "out" = "in",
+): FilteredFlow {
+  const ends = { source: parsePrefix(source), destination: parsePrefix(destination) };
+  return { selector: { ...ends, transport, sourcePort, destinationPort, direction }, type };
 }
+
+function listAddressesHere() {
+  using netlink = new Netlink();
+  return listAddresses(netlink);
+}
+
+const newFilter = () => new PolicyFilter({ interfaceName: "enc0", mark: DEFAULT_MARK });
 
 const ruleset = async (host: Host) => (await host.exec(["nft", "list", "ruleset"])).stdout;
 /** Whether an echo goes there and back. */
@@ -18,7 +35,7 @@ Deno.test("cleartext of flows that demand protection is dropped, by the most spe
   using net = await topology("nft", twoGateways({ clearRoutes: true }));
   const [west, westlan, east1, east2] = ["west", "westlan", "east1", "east2"].map((name) => net.host(name));
   const both = async () => [await answers(westlan, "208.1.2.10"), await answers(westlan, "208.1.5.10")];
-  const filter = inside(west, () => new InboundFilter({ interfaceName: "enc0" }));
+  const filter = inside(west, newFilter);
   const update = (add: FilteredFlow[], remove: FilteredFlow[] = []) =>
     inside(west, () => filter.update({ add, remove }));
   assertEquals(update([flow("208.1.2.0/24", "192.168.99.0/24", "use")]), []);
@@ -63,7 +80,7 @@ Deno.test("protected packets, key management, fragments and neighbours pass; oth
     links: [{ ends: [["a", "eth0", "10.0.0.1/24", "fd00::1/64"], ["b", "eth0", "10.0.0.2/24", "fd00::2/64"]] }],
   });
   const [a, b] = [net.host("a"), net.host("b")];
-  using filter = inside(a, () => new InboundFilter({ interfaceName: "enc0" }));
+  using filter = inside(a, newFilter);
   assertEquals(
     inside(
       a,
@@ -98,11 +115,11 @@ Deno.test("protected packets, key management, fragments and neighbours pass; oth
   assertMatch((await b.exec("ip -6 neigh show fd00::1")).stdout, /lladdr/);
 });
 
-Deno.test("a crashed engine's table is removed, other tables stay", async () => {
+Deno.test("a table that holds nothing is removed, other tables stay", async () => {
   using net = await topology("nftold", twoHosts());
   const west = net.host("west");
   await west.exec(["nft", "add table inet other; add table inet ipsecbox; add chain inet ipsecbox x"]);
-  inside(west, () => new InboundFilter({ interfaceName: "enc0" }));
+  assertEquals(inside(west, newFilter).leftovers(), 0);
   assertEquals(await ruleset(west), "table inet other {\n}\n");
 });
 
@@ -111,10 +128,10 @@ Deno.test("without nft one line says so, and the flows stay", async () => {
   const west = net.host("west");
   await west.exec("mkdir /run/empty");
   const script = `
-    import { InboundFilter } from "${new URL("../../lib/linux/nft.ts", import.meta.url)}";
-    const filter = new InboundFilter({ interfaceName: "enc0" });
+    import { PolicyFilter } from "${new URL("../../lib/linux/policy_filter.ts", import.meta.url)}";
+    const filter = new PolicyFilter({ interfaceName: "enc0", mark: 1 });
     const { parsePrefix } = await import("${new URL("../../lib/ip/address.ts", import.meta.url)}");
-    const selector = { source: parsePrefix("10.0.0.1"), destination: parsePrefix("10.0.0.2"), transport: 0, sourcePort: 0, destinationPort: 0 };
+    const selector = { source: parsePrefix("10.0.0.1"), destination: parsePrefix("10.0.0.2"), transport: 0, sourcePort: 0, destinationPort: 0, direction: "in" };
     console.log(filter.update({ add: [{ selector, type: "require" }] }).join("|"));
     console.log(filter.update({ add: [{ selector, type: "deny" }] }).join("|"));
     filter.close();`;
@@ -138,7 +155,7 @@ Deno.test("without nft one line says so, and the flows stay", async () => {
 Deno.test("10,000 flows load within 5 seconds, then one changes at once", async () => {
   using net = await topology("nftmany", twoHosts());
   const west = net.host("west");
-  using filter = inside(west, () => new InboundFilter({ interfaceName: "enc0" }));
+  using filter = inside(west, newFilter);
   const flows = Array.from(
     { length: 10_000 },
     (_, i) => flow(`10.${i >> 8}.${i & 255}.0/24`, "192.168.5.1", "require", i % 2 ? [6, 0, 80] : []),
@@ -158,4 +175,81 @@ Deno.test("10,000 flows load within 5 seconds, then one changes at once", async 
   );
   assertEquals(loadMs < 5000, true, `${loadMs} ms`);
   assertStringIncludes(await ruleset(west), "11.0.0.0 . 192.168.5.1 : goto unprotected");
+});
+
+Deno.test("cleartext that a flow covers does not go out, whatever route, source or device it takes", async () => {
+  using net = await topology("nftout", twoGateways({ clearRoutes: true }));
+  const [west, westlan, internet] = ["west", "westlan", "internet"].map((name) => net.host(name));
+  using filter = inside(west, newFilter);
+  const update = (add: FilteredFlow[], remove: FilteredFlow[] = []) =>
+    inside(west, () => filter.update({ add, remove }));
+  const [lan, far] = ["192.168.99.0/24", "208.1.2.0/24"];
+  const held = () => inside(west, () => filter.held());
+  assertEquals(update([flow(lan, far, "require", [], "out")]), []);
+  assertEquals([await answers(westlan, "208.1.2.10"), await answers(westlan, "208.1.5.10")], [false, true]);
+  // From the gateway itself without an address of its own choice: the one towards the Internet, which no flow is about.
+  assertEquals(await answers(west, "208.1.2.10"), true);
+  inside(west, () => filter.setAddresses(listAddressesHere()));
+  assertEquals(await answers(west, "208.1.2.10"), false);
+  assertEquals((await west.ping("208.1.2.10", { source: "eth0", waitSeconds: 0.3 })).received, 0);
+  assertEquals(held(), 3);
+  assertEquals((await west.exec("ping -c1 -W1 -m 112108 208.1.2.10")).code, 0, "the engine's own mark");
+
+  update([flow(lan, "208.1.2.10", "bypass", [1], "out")]);
+  assertEquals(await answers(westlan, "208.1.2.10"), true);
+  update([flow(lan, "208.1.2.10", "deny", [1], "out")]);
+  assertEquals(await answers(westlan, "208.1.2.10"), false);
+  update([], [flow(lan, "208.1.2.10", "deny", [1], "out")]);
+
+  // One port: fragments do not say theirs.
+  update([flow(lan, "208.1.2.0/24", "require", [17, 0, 9], "out")], [flow(lan, far, "require", [], "out")]);
+  const wire = await internet.capture("eth0", "udp or ip[6:2] & 0x1fff != 0");
+  await westlan.exec(
+    `bash -c 'for p in 9 10; do head -c 3000 /dev/zero >/dev/udp/208.1.2.10/$p; echo x >/dev/udp/208.1.2.10/$p; done'`,
+  );
+  const ports = (await wire.packets(2)).map(({ ip }) => ip[6] & 0x1f || ip[7] ? "fragment" : ip[22] << 8 | ip[23]);
+  assertEquals(ports, [10, 10]);
+
+  // Everything of IPv6 but neighbours and multicast.
+  update([flow("::/0", "::/0", "require", [], "out")]);
+  assertEquals(await answers(westlan, "fd02::10"), false);
+  await west.exec("ip -6 neigh flush dev eth1");
+  await westlan.exec("ip -6 neigh flush dev eth0");
+  await answers(westlan, "fd99::1");
+  assertMatch((await westlan.exec("ip -6 neigh show fd99::1")).stdout, /lladdr/);
+  const before = held();
+  await west.exec("ping -c1 -W1 ff02::1%eth0", { check: false });
+  assertEquals(held(), before);
+});
+
+Deno.test("what a filter that was not closed held back stays held back until it is given again or flushed", async () => {
+  using net = await topology("nftleft", twoGateways({ clearRoutes: true }));
+  const [west, westlan] = [net.host("west"), net.host("westlan")];
+  const flows = [
+    flow("192.168.99.0/24", "208.1.2.0/24", "require", [], "out"),
+    flow("192.168.99.0/24", "208.1.5.10", "deny", [1], "out"),
+    flow("208.1.0.0/16", "192.168.99.0/24", "dontacq"),
+    flow("192.168.99.0/24", "208.1.5.0/24", "bypass", [6, 0, 22], "out"),
+    flow("::/0", "::/0", "require", [], "out"),
+    flow("fd02::/64", "fd99::10", "require", [17, 53, 0]),
+  ];
+  inside(west, () => newFilter().update({ add: flows }));
+  const rules = await ruleset(west);
+  using filter = inside(west, newFilter);
+  assertEquals([filter.leftovers(), await ruleset(west)], [6, rules]);
+  const open = async () => [await answers(westlan, "208.1.2.10"), await answers(westlan, "fd02::10")];
+  assertEquals(await open(), [false, false]);
+  // Given again, but as something else.
+  inside(west, () => filter.update({ add: [flows[0], { ...flows[2], type: "use" }] }));
+  assertEquals([filter.leftovers(), await open()], [4, [false, false]]);
+  inside(west, () => filter.update({ remove: [flows[0]] }));
+  assertEquals([filter.leftovers(), await open()], [4, [true, false]]);
+  inside(west, () => filter.replaceAll([flows[1]]));
+  assertEquals([filter.leftovers(), await open()], [0, [true, true]]);
+  // Someone flushed all tables: the next change makes ours again, whole.
+  await west.exec("nft flush ruleset");
+  inside(west, () => filter.update({ add: [flows[2]] }));
+  assertMatch(await ruleset(west), /map out4_24_32_1_0_0[^]*map in4_16_24_0_0_0/);
+  inside(west, () => filter.replaceAll([]));
+  assertEquals(await ruleset(west), "");
 });
