@@ -103,6 +103,11 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: "make an authority, certificates and CRLs; show them for a policy",
     load: () => import("./pki.ts"),
   },
+  {
+    name: "completion",
+    summary: "print a completion script for bash, zsh or fish",
+    load: () => import("./completion.ts"),
+  },
 ];
 
 const VERSION = "0.1.0";
