@@ -24,6 +24,7 @@ import type { Bytes } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
 import { didYouMean } from "../octets/nearest.ts";
 import { CertificateDirectories, nameText } from "./certificates.ts";
+import { Admission } from "./admission.ts";
 import { Alarm, monotonicMs, randomOctets, seededRandom } from "./clock.ts";
 import { ComputePool } from "./compute_pool.ts";
 import { type CommandSource, openFifo, stdinSource } from "./fifo.ts";
@@ -67,6 +68,7 @@ export class Isakmpd {
   readonly #kernel: Kernel | undefined;
   readonly #transport: IkeTransport;
   readonly #ike: Ike;
+  readonly #admission = new Admission();
   #certificates: CertificateDirectories;
   #credentials: Credentials;
   #packetLog: PacketLog | undefined;
@@ -93,10 +95,14 @@ export class Isakmpd {
       log,
       ports: options.ports,
       natPort: !options.natTraversal ? undefined : options.kernel ? "relay" : "own",
-      receive: (local, remote, octets) => this.#do((ike, now) => ike.onDatagram(now, remote, local, octets)),
+      receive: (local, remote, octets) => {
+        if (!this.#admission.admits(monotonicMs(), remote.address, octets)) return;
+        this.#do((ike, now) => ike.onDatagram(now, remote, local, octets));
+      },
     });
     this.#ike = new Ike(coreConfiguration(files), this.#environment());
     const { configuration } = files.conf;
+    this.#admission.name(configuration.peersByAddress.map(({ address }) => address));
     const isUp = (name: string) => this.#ike.isUp(name);
     this.#standing = new StandingFlows(this.#kernel, (peer) => this.#localFor(peer), isUp, configuration);
   }
@@ -226,6 +232,7 @@ export class Isakmpd {
     this.#credentials = new Credentials(files.conf.settings, this.#pool, this.#certificates);
     for (const warning of certificateWarnings(files, this.#certificates)) this.log.warn(warning);
     this.#applyLevels();
+    this.#admission.name(files.conf.configuration.peersByAddress.map(({ address }) => address));
     this.#do((ike, now) => ike.reconfigure(now, coreConfiguration(files)));
     this.#standing.update(this.files.conf.configuration);
   }
@@ -431,7 +438,7 @@ export class Isakmpd {
         `NAT port ${this.options.ports.nat}: ${natPortOpen ? "open" : "closed"}`,
         `engine: ${this.#kernel ? this.#kernel.connected ? "connected" : "gone" : "not used"}`,
       ],
-      counters: this.#ike.counters,
+      counters: { ...this.#ike.counters, "first messages refused under load": this.#admission.refused },
       connections: this.files.conf.configuration.connections.map(({ name, active, passive }) => ({
         name,
         state: `${this.#ike.isUp(name) ? "up" : "down"}, ${active ? "kept up" : passive ? "passive" : "on demand"}`,

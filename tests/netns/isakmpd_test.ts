@@ -390,3 +390,29 @@ Deno.test("equal lifetimes on both sides: a ping every 10 ms through 20 rekeying
   const sas = (await shown(net.host("west"))).match(/^esp 0x/gm)!.length;
   assert(sas <= 8, `${sas} SAs at the end`);
 });
+
+Deno.test("10,000 bogus first messages a second from random addresses do not keep a peer from connecting", async () => {
+  const confs = nets("QM-ESP-AES-128-SHA2-256-SUITE", { connections: "Passive-connections=tunnel" });
+  // Anybody may call: the flood is not turned away at the door.
+  const open = confs.west.replace("[Phase 2]", "Default=anybody\n[Phase 2]") +
+    "[anybody]\nPhase=1\nConfiguration=main\nAuthentication=another key\n";
+  await using both = await twoGateways({ west: open, east: confs.east });
+  const { net, west, east } = both;
+  await net.host("east").exec("ip route add local 10.50.0.0/16 dev lo");
+  await net.host("west").exec("ip route add 10.50.0.0/16 via 10.1.0.2");
+  const script = new URL("./ike_flood.ts", import.meta.url).pathname;
+  const flood = net.host("east").spawn([Deno.execPath(), "run", "-A", "--quiet", script, "10.1.0.1", "10000", "8"]);
+  await sleep(2500);
+  assert(!flood.ended(), flood.output());
+  await east.command("c tunnel");
+  await Promise.all([west.up(), east.up()]);
+  assert(!flood.ended(), "the flood ended before the peer was connected");
+  await waitFor(flood.ended, "the flood to end", 20_000);
+  const sent = Number(flood.output().trim());
+  assert(sent > 30_000, `${flood.output()} messages sent`);
+  const report = await west.result("S");
+  assertMatch(report, /SA name: tunnel \(Phase 2\)/);
+  const status = await net.host("west").exec(`grep VmRSS /proc/$(cat /var/run/isakmpd.pid)/status`);
+  const rssMiB = Number(/(\d+) kB/.exec(status.stdout)![1]) / 1024;
+  assert(rssMiB < 400, `${rssMiB} MiB`);
+});
