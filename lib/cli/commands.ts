@@ -59,6 +59,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./top.ts"),
   },
   {
+    name: "doctor",
+    summary: "find what stops tunnels, and say what to change",
+    load: () => import("./doctor.ts"),
+  },
+  {
     name: "install",
     summary: "make links to this program under the OpenBSD names",
     load: () => import("./install.ts"),
