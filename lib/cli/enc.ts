@@ -4,10 +4,13 @@ import { loadLibcrypto } from "../crypto/libcrypto.ts";
 import { Enc, type EncLog, type EncOptions } from "../daemon/enc.ts";
 import { EngineRunningError, PfkeyServer } from "../daemon/pfkey_server.ts";
 import { type MetricsAddress, MetricsServer, parseMetricsAddress } from "../daemon/metrics.ts";
+import { rcConfPath } from "../daemon/paths.ts";
 import { loadSysctlConf } from "../daemon/sysctl_file.ts";
 import { removeTable } from "../linux/nft.ts";
+import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
+import { applyRcConf, readRcConf } from "./rc_conf.ts";
 
 export const HELP = `usage: ipsecbox enc [-nv] [-i INTERFACE] [--hold] [--metrics [ADDRESS:]PORT] [--mtu OCTETS]
                     [--port PORT] [--workers 1|2]
@@ -30,6 +33,10 @@ interface, routes, rules and filters that it made. When it is killed, cleartext 
   --open           let go what an engine that is no more holds back; start nothing
   --port PORT      UDP port of encapsulated ESP (4500); 0: no UDP encapsulation
   --workers 1|2    one thread for both directions, or one for each (the default)
+
+What the engine begins with stands in /etc/ipsecbox/rc.conf (the directory is moved by
+IPSECBOX_ETC): lines of ipsecadm, only new, ip4, flow, group and bind. They are carried out
+before the engine says that it is ready, flows first.
 
 Knobs such as net.inet.ah.enable are read from /etc/ipsecbox/sysctl.conf; see "ipsecbox help
 sysctl". IPSECBOX_LIBCRYPTO=off in the environment keeps the engine away from libcrypto.
@@ -119,23 +126,35 @@ export async function run(args: string[]): Promise<number> {
     enc = await Enc.start(options, log);
     if (address) metrics = MetricsServer.listen(address, log.notice);
   } catch (error) {
-    await enc?.stop({ open: !hold });
+    await enc?.stop({ open: false });
     throw new CommandError(error instanceof Error ? error.message : String(error));
   }
   if (check) {
     await enc.stop({ open: false });
+    const { complaints } = readRcConf();
+    if (complaints.length) throw new CommandError(complaints.join("\nenc: "));
     const fast = options.libcrypto === "auto" && loadLibcrypto() !== undefined;
     print(
       `an engine can run here; cryptography by ${fast ? "libcrypto" : "node:crypto (libcrypto would be faster)"}\n`,
     );
     return 0;
   }
+  const taken = await applyRcConf(log.notice);
+  if (taken) log.notice(`${taken} lines of ${rcConfPath()} are in force`);
   log.notice(`ready: interface ${options.interfaceName}, process ${Deno.pid}`);
-  const signal = await new Promise<string>((resolve) => {
+  notifyService("READY=1");
+  using _watchdog = feedWatchdog();
+  const signal = new Promise<string>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, () => resolve(name));
   });
-  log.notice(`${signal}: ending`);
+  const { isBroken, why } = await Promise.race([
+    signal.then((name) => ({ isBroken: false, why: name })),
+    enc.broken.then((text) => ({ isBroken: true, why: text })),
+  ]);
+  notifyService("STOPPING=1");
+  log.notice(`${why}: ending`);
   await metrics?.close();
-  await enc.stop({ open: !hold });
-  return 0;
+  // Who starts a broken engine again expects nothing to have gone out meanwhile.
+  await enc.stop({ open: !hold && !isBroken });
+  return isBroken ? 1 : 0;
 }

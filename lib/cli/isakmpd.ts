@@ -7,6 +7,7 @@ import type { IsakmpdOptions } from "../daemon/isakmpd_options.ts";
 import { LEVEL_LIMIT, Log, parseDebugOption, stderrSink, syslogSink } from "../daemon/log.ts";
 import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";
+import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { SystemError } from "../ffi/errno.ts";
 import { CommandError } from "./command.ts";
 import { getopt, type GivenOption, OptionError } from "./getopt.ts";
@@ -151,5 +152,7 @@ export async function run(args: string[]): Promise<number> {
     throw failure(error);
   }
   announceReady();
+  notifyService("READY=1");
+  using _watchdog = feedWatchdog();
   return await daemon.ended;
 }

@@ -4,6 +4,7 @@ import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { stderrSink, syslogSink } from "../daemon/log.ts";
 import { runDirectory } from "../daemon/paths.ts";
 import { Photurisd } from "../daemon/photurisd.ts";
+import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
 import { CommandError } from "./command.ts";
 import { getopt, OptionError } from "./getopt.ts";
@@ -105,6 +106,8 @@ export async function run(args: string[]): Promise<number> {
   const pidFile = join(runDirectory(), "photurisd.pid");
   Deno.writeTextFileSync(pidFile, `${Deno.pid}\n`);
   if (!options.foreground) announceReady();
+  notifyService("READY=1");
+  using _watchdog = feedWatchdog();
   Deno.addSignalListener("SIGHUP", () => daemon.reconfigure());
   const signal = await new Promise<string>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, () => resolve(name));

@@ -105,6 +105,9 @@ export class Enc {
   readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
   #commitScheduled = false;
   #stopping = false;
+  readonly #broken = Promise.withResolvers<string>();
+  /** Comes to pass, with a line that says why, when the engine can work no longer. */
+  readonly broken = this.#broken.promise;
   /** Packets go through libcrypto. */
   #fast = false;
 
@@ -369,9 +372,10 @@ export class Enc {
       case "mtu":
         return this.#followMtu(report.largest);
       case "failed":
-        return this.#log.notice(`a packet Worker failed: ${report.text}`);
+        this.#log.notice(`a packet Worker failed: ${report.text}`);
+        return this.#broken.resolve("a packet Worker has failed");
       case "stopped":
-        if (!this.#stopping) this.#log.notice("a packet Worker has ended; restart the engine");
+        if (!this.#stopping) this.#broken.resolve("a packet Worker has ended");
     }
   }
 

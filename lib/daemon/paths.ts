@@ -13,5 +13,8 @@ export const pfkeySocketPath = (directory = runDirectory()): string => join(dire
 /** The file that an engine holds locked while it runs; its text is the engine's process id. */
 export const engineLockPath = (directory = runDirectory()): string => join(directory, "enc.pid");
 
+/** The ipsecadm lines that the engine begins with. */
+export const rcConfPath = (directory = configurationDirectory()): string => join(directory, "rc.conf");
+
 /** What `ipsecbox sysctl -w` keeps. */
 export const sysctlConfPath = (directory = configurationDirectory()): string => join(directory, "sysctl.conf");

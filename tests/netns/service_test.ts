@@ -1,0 +1,72 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { key, startEngine } from "./engine.ts";
+import { twoHosts } from "./shapes.ts";
+import { type Host, topology, waitFor } from "./topology.ts";
+
+const WEST = "192.168.5.1";
+const EAST = "192.168.25.9";
+
+function writeRcConf(host: Host, lines: readonly string[], mode = 0o600): string {
+  const path = join(host.environment.IPSECBOX_ETC, "rc.conf");
+  Deno.writeTextFileSync(path, lines.join("\n") + "\n");
+  Deno.chmodSync(path, mode);
+  return path;
+}
+
+const linesOf = (own: string, peer: string) => [
+  "# keys and flows of this host",
+  `ipsecadm new esp -src ${WEST} -dst ${EAST} -spi 1000 -forcetunnel -enc aes-gcm -key ${key(20)}`,
+  `new esp -src ${EAST} -dst ${WEST} -spi 1001 -forcetunnel \\`,
+  `    -enc aes-gcm -key ${key(20)}`,
+  `flow -proto esp -src ${own} -dst ${peer} -addr ${own}/32 ${peer}/32 -out -require`,
+  `flow -proto esp -src ${own} -dst ${peer} -addr ${peer}/32 ${own}/32 -in -require`,
+];
+
+Deno.test("rc.conf is in force when the engine says it is ready; what is wrong in it is told by line", async () => {
+  await using net = await topology("rcconf", twoHosts());
+  const [west, east] = [net.host("west"), net.host("east")];
+  const path = writeRcConf(west, linesOf(WEST, EAST));
+  writeRcConf(east, [...linesOf(EAST, WEST), "flush", "new esp -spi ten", "flow -delete -out -addr 10.0.0.0/8 11.0.0.0/8"], 0o644);
+  const [w, e] = await Promise.all([startEngine(west), startEngine(east)]);
+  assertMatch(w.output(), new RegExp(`4 lines of ${path} are in force[^]*ready`));
+  assertMatch(e.output(), /rc\.conf:7: only new, ip4, flow, group and bind may stand here/);
+  assertMatch(e.output(), /rc\.conf:8: .*ten/);
+  assertMatch(e.output(), /rc\.conf:9: only new/);
+  assertMatch(e.output(), /rc\.conf: it holds keys and others may read it: chmod 600/);
+  assertEquals((await west.ping(EAST, { count: 2 })).received, 2);
+  // A check says the same and fails.
+  await e.stop();
+  const check = await east.ipsecbox(["enc", "-n"], { check: false });
+  assertEquals([check.code, /rc\.conf:8:/.test(check.stderr)], [1, true]);
+});
+
+Deno.test("a killed engine that is started again works by rc.conf alone", async () => {
+  await using net = await topology("rckill", twoHosts());
+  const [west, east] = [net.host("west"), net.host("east")];
+  writeRcConf(west, linesOf(WEST, EAST));
+  writeRcConf(east, linesOf(EAST, WEST));
+  const [w] = await Promise.all([startEngine(west), startEngine(east)]);
+  await w.stop("SIGKILL");
+  const again = await startEngine(west);
+  assertMatch(again.output(), /cleartext of 2 flows is held back[^]*4 lines of/);
+  await waitFor(async () => (await west.ping(EAST)).received === 1, "the tunnel");
+});
+
+Deno.test("the service manager hears when the engine is ready, that it lives, and when it ends", async () => {
+  await using net = await topology("notify", twoHosts());
+  const west = net.host("west");
+  const socket = join(west.folder, "notify");
+  const listener = west.spawn([
+    "/usr/bin/python3",
+    "-uc",
+    "import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind(sys.argv[1])\nprint('bound')\n" +
+    "while True: print(s.recv(999).decode())",
+    socket,
+  ]);
+  await waitFor(() => listener.output().includes("bound"), "the socket");
+  const engine = west.startIpsecbox(["enc"], { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "200000" });
+  await waitFor(() => /READY=1\n(WATCHDOG=1\n){3}/.test(listener.output()), "three signs of life", 15_000);
+  assertEquals(await engine.stop(), 0);
+  assertMatch(listener.output(), /STOPPING=1\n/);
+});
