@@ -4,7 +4,19 @@
 export const PACKAGES = {
   demo: { commands: ["ping", "tcpdump", "nft", "ip"], packages: ["iputils-ping", "tcpdump", "nftables", "iproute2"] },
   test: {
-    commands: ["ping", "tcpdump", "nft", "ip", "iperf3", "tshark", "ike-scan", "scapy3", "swanctl", "openssl"],
+    commands: [
+      "ping",
+      "tcpdump",
+      "nft",
+      "ip",
+      "iperf3",
+      "tshark",
+      "ike-scan",
+      "scapy3",
+      "swanctl",
+      "openssl",
+      "mandoc",
+    ],
     packages: [
       "iputils-ping",
       "tcpdump",
@@ -16,6 +28,7 @@ export const PACKAGES = {
       "python3-scapy",
       "python3-cryptography",
       "openssl",
+      "mandoc",
       "strongswan",
       "strongswan-swanctl",
       "libcharon-extra-plugins",

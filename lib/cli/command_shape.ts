@@ -40,7 +40,7 @@ export function kindOf(argument: string | undefined): ArgumentKind {
 }
 
 const OPTION = String.raw`--?[A-Za-z0-9][A-Za-z0-9_-]*`;
-const ARGUMENT = String.raw`[A-Za-z0-9][\w.:=/|-]*`;
+const ARGUMENT = String.raw`[A-Za-z0-9\[][\w.:=/|\[\]-]*`;
 /** `  -c FILE   text`, `-4, -6  text`; one blank may stand before a text that is too far right. */
 const ROW = new RegExp(
   String.raw`^ *(${OPTION})(?:, (${OPTION}))?(?: (${ARGUMENT})(?: MASK [A-Z]+ MASK)?)?(?:  +(\S.*)|(?= *$))`,

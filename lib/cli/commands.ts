@@ -113,6 +113,11 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: "print a completion script for bash, zsh or fish",
     load: () => import("./completion.ts"),
   },
+  {
+    name: "man",
+    summary: "print a manual page",
+    load: () => import("./man.ts"),
+  },
 ];
 
 const VERSION = "0.1.0";
