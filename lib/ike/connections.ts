@@ -184,7 +184,8 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
     }
   }
   if (reason === "dead") checkSoon(core);
-  if (reason === "failed" && sa.probes !== undefined) removeDead(core, sa.probes);
+  const isProbe = reason === "failed" && sa.probes !== undefined;
+  if (isProbe && core.established.get(sa.probes!).size === 0) removeDead(core, sa.probes!);
   if (reason === "expired" || reason === "deleted by the peer") probe(core, sa);
 }
 
