@@ -60,7 +60,7 @@ const LABELS = { esp: "ESP", ah: "AH", ipip: "IP-in-IP" } as const;
 /** Packets that were not protected though a flow demands it. */
 const POLICY_LINES = [["cleartext", "cleartext packets dropped by policy"], [
   "heldBack",
-  "cleartext packets held back while the engine was away",
+  "cleartext packets held back from going out",
 ]] as const;
 
 /** Counters of one protocol as `-s` shows them; reasons that never occurred are there, too, so that zero is visible. */
