@@ -18,6 +18,7 @@ import { description, prose, synopsis } from "./man_mdoc.ts";
 const ROOT = dirname(import.meta.dirname!);
 export const MAN_FOLDER = join(ROOT, "docs/man");
 const MODULE = join(ROOT, "lib/cli/man_pages.ts");
+const SOURCES = join(ROOT, "lib/cli/install/man_sources.ts");
 
 /** The page of a command: OpenBSD's name and section where it has one. */
 export function pageOf(command: string): string {
@@ -117,6 +118,19 @@ ${rows.join("\n")}
 `;
 }
 
+/** The module through which the program carries the pages' sources, for `install`. */
+function sourcesText(names: readonly string[]): string {
+  const word = (name: string) => name.replace(/[-.](\w)/g, (_, letter: string) => letter.toUpperCase());
+  return `/** The sources of the manual pages, for \`install\`; made by scripts/man.ts. @module */
+${names.map((name) => `import ${word(name)} from "../../../docs/man/${name}" with { type: "text" };`).join("\n")}
+
+/** By file name with section. */
+export const MAN_SOURCES: Readonly<Record<string, string>> = {
+${names.map((name) => `  "${name}": ${word(name)},`).join("\n")}
+};
+`;
+}
+
 if (import.meta.main) {
   const check = Deno.args.includes("--check");
   const all = await pages();
@@ -128,7 +142,10 @@ if (import.meta.main) {
     stale.push(page);
     if (!check) await Deno.writeTextFile(path, text);
   }
-  if (!check) await Deno.writeTextFile(MODULE, await moduleText(all));
+  if (!check) {
+    await Deno.writeTextFile(MODULE, await moduleText(all));
+    await Deno.writeTextFile(SOURCES, sourcesText([...all.keys()]));
+  }
   if (check && stale.length) {
     console.error(`Out of date, run "deno task man": ${stale.join(", ")}`);
     Deno.exit(1);

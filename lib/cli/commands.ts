@@ -65,8 +65,13 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: "install",
-    summary: "make links to this program under the OpenBSD names",
+    summary: "put program, links, units, manual pages and completions in place",
     load: () => import("./install.ts"),
+  },
+  {
+    name: "uninstall",
+    summary: "take away what install has put in place",
+    load: () => import("./uninstall.ts"),
   },
   {
     name: "isakmpd",

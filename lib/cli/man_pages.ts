@@ -827,7 +827,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-enc.8": {
-    source: "7da41e6d18bf2727",
+    source: "d38847585b395d2f",
     text: `IPSECBOX-ENC(8)             System Manager's Manual            IPSECBOX-ENC(8)
 
 NAME
@@ -886,6 +886,9 @@ FILES
      /run/ipsecbox/pfkey.sock
              where it answers PF_KEY messages
 
+     /etc/ipsecbox/rc.conf
+             SAs and flows to begin with
+
      /etc/ipsecbox/sysctl.conf
              settings
 
@@ -893,8 +896,8 @@ EXIT STATUS
      0 on success, 1 on failure, 2 when an argument is not understood.
 
 SEE ALSO
-     ipsecbox-sysctl.conf(5), ipsecadm(8), ipsecbox(8), ipsecbox-netstat(8),
-     ipsecbox-sysctl(8)
+     ipsecbox-rc.conf(5), ipsecbox-sysctl.conf(5), ipsecadm(8), ipsecbox(8),
+     ipsecbox-netstat(8), ipsecbox-sysctl(8)
 
 ipsecbox                       November 24, 2026                      ipsecbox
 `,
@@ -930,21 +933,41 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-install.8": {
-    source: "e18e51b37c777bc5",
+    source: "905ac1435b6ab0f6",
     text: `IPSECBOX-INSTALL(8)         System Manager's Manual        IPSECBOX-INSTALL(8)
 
 NAME
      ipsecbox-install – make links to this program under the OpenBSD names
 
 SYNOPSIS
-     ipsecbox install --links DIR [--force]
+     ipsecbox install [--force] [--prefix DIR] [--root DIR [--links DIR]]
+     ipsecbox install [--force] --links DIR
 
 DESCRIPTION
-     Makes symbolic links to this program in DIR under the names that
-     OpenBSD's tools have: ipsecadm, isakmpd, photurisd, startkey, certpatch,
-     keynote, rc.vpn.  Links to this program that are there already stay;
-     anything else of these names is left alone unless --force is given, and
-     then only links are replaced.
+     Puts in place: this program as PREFIX/sbin/ipsecbox, links to it under
+     the names that OpenBSD's tools have (ipsecadm, isakmpd, photurisd,
+     startkey, certpatch, keynote, rc.vpn), units for systemd (or a script for
+     OpenWrt's procd), manual pages, completions for bash, zsh and fish, and
+     example files.  What was put where stands in
+     PREFIX/share/ipsecbox/installed, and "ipsecbox uninstall" takes exactly
+     that away.  A second time it brings an older installation up to date.
+     Nothing is started.
+
+     --force
+             replace files and links that are there already and not ours;
+             without it such a file stops everything before anything is
+             changed
+
+     --links DIR
+             where the links go (PREFIX/sbin); without --root: make only these
+             links, to this file, and nothing else
+
+     --prefix DIR
+             /usr/local
+
+     --root DIR
+             a directory that becomes the root of a system, for packages and
+             images; /
 
 EXIT STATUS
      0 on success, 1 on failure, 2 when an argument is not understood.
@@ -1161,6 +1184,45 @@ SEE ALSO
 ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
+  "ipsecbox-rc.conf.5": {
+    source: "65d9a87f5c58476f",
+    text: `IPSECBOX-RC.CONF(5)           File Formats Manual          IPSECBOX-RC.CONF(5)
+
+NAME
+     ipsecbox-rc.conf – SAs and flows that the engine begins with
+
+DESCRIPTION
+     The file /etc/ipsecbox/rc.conf holds lines as ipsecadm(8) takes them,
+     with or without its name in front: words between blanks, quoted with ‘'’
+     or ‘"’, continued with ‘\\’ at the end of the line; what ‘#’ begins is a
+     comment.  Only the commands new, ip4, flow, group and bind may stand
+     there.
+
+     The lines are carried out before the engine says that it is ready, first
+     the flows, so that what they demand is held back before anything can go
+     out, then the SAs.  What is wrong is reported with file and line, and the
+     other lines count nevertheless; ‘ipsecbox enc -n’ reports the same
+     without starting an engine, and fails.
+
+     A file with keys in it must be readable by its owner only; keys in files
+     of their own (-keyfile) are better.
+
+FILES
+     /etc/ipsecbox/rc.conf
+             The directory is moved by the environment variable IPSECBOX_ETC.
+
+EXAMPLES
+           ipsecadm new esp -src 192.0.2.1 -dst 198.51.100.1 -forcetunnel \\
+               -spi 1000 -enc aes-gcm -keyfile /etc/ipsecbox/esp-key
+           ipsecadm flow -proto esp -src 192.0.2.1 -dst 198.51.100.1 \\
+               -addr 10.1.0.0/16 10.2.0.0/16 -out -require
+
+SEE ALSO
+     ipsecadm(8), ipsecbox-enc(8)
+
+ipsecbox                       November 24, 2026                      ipsecbox
+`,
+  },
   "ipsecbox-status.8": {
     source: "cce0cc55cd9b1b21",
     text: `IPSECBOX-STATUS(8)          System Manager's Manual         IPSECBOX-STATUS(8)
@@ -1339,8 +1401,39 @@ SEE ALSO
 ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
+  "ipsecbox-uninstall.8": {
+    source: "85b8bfd8e1b981c8",
+    text: `IPSECBOX-UNINSTALL(8)       System Manager's Manual      IPSECBOX-UNINSTALL(8)
+
+NAME
+     ipsecbox-uninstall – take away what install has put in place
+
+SYNOPSIS
+     ipsecbox uninstall [--prefix DIR] [--root DIR]
+
+DESCRIPTION
+     Takes away exactly what "ipsecbox install" with the same options has put
+     in place, as PREFIX/share/ipsecbox/installed lists it.  Files that
+     somebody has changed since stay, and are named; so do directories in
+     which something else is.  Services are not stopped.
+
+     --prefix DIR
+             /usr/local
+
+     --root DIR
+             the root of the system that it was installed into; /
+
+EXIT STATUS
+     0 on success, 1 on failure, 2 when an argument is not understood.
+
+SEE ALSO
+     ipsecbox(8)
+
+ipsecbox                       November 24, 2026                      ipsecbox
+`,
+  },
   "ipsecbox.8": {
-    source: "0802d431ab520ad5",
+    source: "269c73894e71ad17",
     text: `IPSECBOX(8)                 System Manager's Manual                IPSECBOX(8)
 
 NAME
@@ -1396,7 +1489,10 @@ DESCRIPTION
              Find what stops tunnels, and say what to change.
 
      ipsecbox-install(8)
-             Make links to this program under the OpenBSD names.
+             Put program, links, units, manual pages and completions in place.
+
+     ipsecbox-uninstall(8)
+             Take away what install has put in place.
 
      isakmpd(8)
              Negotiate keys with IKE (RFC 2409).
