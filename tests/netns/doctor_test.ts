@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ipsecadm, ipsecadmAll, key, protect, startEngine } from "./engine.ts";
+import { Daemon, exampleConf, GATEWAYS } from "./isakmpd_hosts.ts";
 import { twoGateways, twoHosts } from "./shapes.ts";
 import { type Host, ipsecboxCommand, topology, waitFor } from "./topology.ts";
 
@@ -59,6 +60,47 @@ Deno.test("a healthy tunnel is met with silence: one line, status 0, idle and in
   assertEquals(await findings(west, EAST), []);
   const { stdout } = await west.ipsecbox(["doctor", EAST]);
   assertEquals(stdout, "ok\n");
+});
+
+Deno.test("AH, ESP in UDP, IPv6, bundles and what isakmpd has negotiated are as healthy", async () => {
+  const { net, west, east } = await tunnel("docforms");
+  await using _ = net;
+  const four = [{ host: west, address: WEST }, { host: east, address: EAST }] as const;
+  const six = [{ host: west, address: "fd00:5::1" }, { host: east, address: "fd00:25::9" }] as const;
+  const healthy = async (address: string, what: string) => {
+    assertEquals((await west.ping(address, { count: 3 })).received, 3, what);
+    assertEquals(await findings(west, address), [], what);
+    for (const host of [west, east]) await ipsecadm(host, "flush");
+  };
+  for (const host of [west, east]) {
+    await host.ipsecbox(["sysctl", "net.inet.ah.enable=1"]);
+    await ipsecadm(host, "flush");
+  }
+  await protect(four, `new ah -auth sha1 -key ${key(20)}`, HOSTS, "-proto ah");
+  await healthy(EAST, "AH");
+  await protect(four, GCM.replace("-enc", "-udpencap 4500 -enc"), HOSTS);
+  await healthy(EAST, "ESP in UDP");
+  await protect(six, GCM, [["fd00:5::1/128", "fd00:25::9/128"]]);
+  await healthy("fd00:25::9", "IPv6");
+  await protect(four, `new esp -enc blf -key ${key(16)}`, HOSTS);
+  for (const host of [west, east]) {
+    await ipsecadmAll(host, [
+      `new ah -src ${WEST} -dst ${EAST} -spi 2000 -auth sha1 -key ${key(20)}`,
+      `new ah -src ${EAST} -dst ${WEST} -spi 2001 -auth sha1 -key ${key(20)}`,
+      `group -dst ${EAST} -spi 1000 -proto esp -dst2 ${EAST} -spi2 2000 -proto2 ah`,
+      `group -dst ${WEST} -spi 1001 -proto esp -dst2 ${WEST} -spi2 2001 -proto2 ah`,
+    ]);
+  }
+  await healthy(EAST, "AH around ESP");
+
+  await using gateways = await topology("docike", GATEWAYS);
+  const [left, right] = [gateways.host("west"), gateways.host("east")];
+  await Promise.all([startEngine(left), startEngine(right)]);
+  const initiator = await Daemon.start(left, exampleConf("west"));
+  await Daemon.start(right, exampleConf("east"));
+  await initiator.up();
+  assertEquals((await gateways.host("westlan").ping("192.168.2.2", { count: 2 })).received, 2);
+  for (const args of [[], ["10.1.0.2"], ["192.168.2.2"]]) assertEquals(await findings(left, ...args), [], args.join());
 });
 
 Deno.test("faults of this host: filters, switches, routes, interfaces, ports, libraries, privileges", async () => {
