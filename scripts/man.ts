@@ -55,7 +55,7 @@ function template(row: CommandRow, page: string): string {
 .Sh SYNOPSIS
 ${region("synopsis")}.Sh DESCRIPTION
 ${region("description")}.Sh EXIT STATUS
-0 on success, 1 on failure, 2 when an argument is not understood.
+0 on success, another on failure, which one line on standard error explains.
 .Sh SEE ALSO
 .Xr ipsecbox 8
 `;

@@ -3,7 +3,7 @@
 /** A page by file name; `source` is the digest of the page it was made from. */
 export const MAN_PAGES: Readonly<Record<string, { readonly source: string; readonly text: string }>> = {
   "certpatch.8": {
-    source: "5215133d954964fb",
+    source: "1c19ab1ea0f13018",
     text: `CERTPATCH(8)                System Manager's Manual               CERTPATCH(8)
 
 NAME
@@ -38,7 +38,8 @@ DESCRIPTION
            certpatch -t fqdn -i home.mysite.se -k ca.key originalcert.crt newcert.crt
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8), ipsecbox-pki(8), isakmpd(8)
@@ -47,7 +48,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecadm.8": {
-    source: "044b75dc2f85a5be",
+    source: "fb57fcb2c2d2387e",
     text: `IPSECADM(8)                 System Manager's Manual                IPSECADM(8)
 
 NAME
@@ -628,7 +629,8 @@ COMMANDS
            ipsecadm monitor
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8), ipsecbox-enc(8), ipsecbox-genkey(8), ipsecbox-kern-ipsec(8),
@@ -638,7 +640,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-check.8": {
-    source: "7d7aa5f2c3f2055e",
+    source: "d2c88c370ac9e68f",
     text: `IPSECBOX-CHECK(8)           System Manager's Manual          IPSECBOX-CHECK(8)
 
 NAME
@@ -663,7 +665,8 @@ DESCRIPTION
            ipsecbox check VPN-east.conf VPN-west.conf
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      isakmpd.conf(5), ipsecbox(8), isakmpd(8)
@@ -672,7 +675,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-completion.8": {
-    source: "67c24a5853a87f6e",
+    source: "49c5e7f4f2832be8",
     text: `IPSECBOX-COMPLETION(8)      System Manager's Manual     IPSECBOX-COMPLETION(8)
 
 NAME
@@ -698,7 +701,8 @@ DESCRIPTION
      For one session of bash: source <(ipsecbox completion bash)
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -707,7 +711,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-doctor.8": {
-    source: "905f825d0eb35f97",
+    source: "c844d5be61cf1d55",
     text: `IPSECBOX-DOCTOR(8)          System Manager's Manual         IPSECBOX-DOCTOR(8)
 
 NAME
@@ -742,7 +746,8 @@ DESCRIPTION
      something was.
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -751,7 +756,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-dump.8": {
-    source: "f8d3da4d677e0b7f",
+    source: "680603cc6f913be1",
     text: `IPSECBOX-DUMP(8)            System Manager's Manual           IPSECBOX-DUMP(8)
 
 NAME
@@ -818,7 +823,8 @@ DESCRIPTION
            ipsecbox dump --sa spi 0x1000
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -827,7 +833,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-enc.8": {
-    source: "d38847585b395d2f",
+    source: "8941161c623a3abb",
     text: `IPSECBOX-ENC(8)             System Manager's Manual            IPSECBOX-ENC(8)
 
 NAME
@@ -893,7 +899,8 @@ FILES
              settings
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox-rc.conf(5), ipsecbox-sysctl.conf(5), ipsecadm(8), ipsecbox(8),
@@ -903,7 +910,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-genkey.8": {
-    source: "b7543706f8e26477",
+    source: "1d2a723f763c5f17",
     text: `IPSECBOX-GENKEY(8)          System Manager's Manual         IPSECBOX-GENKEY(8)
 
 NAME
@@ -924,7 +931,8 @@ DESCRIPTION
            (umask 077; ipsecbox genkey 192 > /etc/esp-enc-key; ipsecbox genkey 160 > /etc/esp-auth-key)
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -933,7 +941,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-install.8": {
-    source: "905ac1435b6ab0f6",
+    source: "96d728f0d9e84378",
     text: `IPSECBOX-INSTALL(8)         System Manager's Manual        IPSECBOX-INSTALL(8)
 
 NAME
@@ -970,7 +978,8 @@ DESCRIPTION
              images; /
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -979,7 +988,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-kern-ipsec.8": {
-    source: "a5445dabf213f0ed",
+    source: "9e37f25d6250e826",
     text: `IPSECBOX-KERN-IPSEC(8)      System Manager's Manual     IPSECBOX-KERN-IPSEC(8)
 
 NAME
@@ -993,7 +1002,8 @@ DESCRIPTION
      /kern/ipsec did.
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -1002,7 +1012,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-man.8": {
-    source: "562c19d02e9b9695",
+    source: "59af81d79d185fb9",
     text: `IPSECBOX-MAN(8)             System Manager's Manual            IPSECBOX-MAN(8)
 
 NAME
@@ -1021,7 +1031,8 @@ DESCRIPTION
            ipsecbox man isakmpd.conf | less
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -1030,7 +1041,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-netstat.8": {
-    source: "ef35d60bc6410f02",
+    source: "62f9688994d18758",
     text: `IPSECBOX-NETSTAT(8)         System Manager's Manual        IPSECBOX-NETSTAT(8)
 
 NAME
@@ -1047,7 +1058,8 @@ DESCRIPTION
      reason; policy: how many came in clear that a flow forbids.
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -1056,7 +1068,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-pki.8": {
-    source: "3297f332f0b2ba1a",
+    source: "9f445c61de8a6380",
     text: `IPSECBOX-PKI(8)             System Manager's Manual            IPSECBOX-PKI(8)
 
 NAME
@@ -1112,7 +1124,8 @@ DESCRIPTION
                -o gw.mysite.se.crt -n local.key
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      isakmpd.conf(5), certpatch(8), ipsecbox(8), isakmpd(8)
@@ -1224,7 +1237,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-status.8": {
-    source: "cce0cc55cd9b1b21",
+    source: "37de6bff36f68cd7",
     text: `IPSECBOX-STATUS(8)          System Manager's Manual         IPSECBOX-STATUS(8)
 
 NAME
@@ -1249,7 +1262,8 @@ DESCRIPTION
      "ipsecbox top" shows it live, with rates.
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -1258,7 +1272,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-sysctl.8": {
-    source: "765da65f45804fa0",
+    source: "56b8f7c7d11b4dfb",
     text: `IPSECBOX-SYSCTL(8)          System Manager's Manual         IPSECBOX-SYSCTL(8)
 
 NAME
@@ -1334,7 +1348,8 @@ FILES
              what was set
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox-sysctl.conf(5), ipsecbox(8), ipsecbox-enc(8)
@@ -1372,7 +1387,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-top.8": {
-    source: "e124c345ac54e6de",
+    source: "ee6664b217694bca",
     text: `IPSECBOX-TOP(8)             System Manager's Manual            IPSECBOX-TOP(8)
 
 NAME
@@ -1393,7 +1408,8 @@ DESCRIPTION
      reverses the order; space stops and goes on.
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -1402,7 +1418,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-uninstall.8": {
-    source: "85b8bfd8e1b981c8",
+    source: "7a8707a5893f6aa3",
     text: `IPSECBOX-UNINSTALL(8)       System Manager's Manual      IPSECBOX-UNINSTALL(8)
 
 NAME
@@ -1424,7 +1440,8 @@ DESCRIPTION
              the root of the system that it was installed into; /
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecbox(8)
@@ -1562,7 +1579,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "isakmpd.8": {
-    source: "ca156c43db7478bd",
+    source: "5223be3dc8566b1b",
     text: `ISAKMPD(8)                  System Manager's Manual                 ISAKMPD(8)
 
 NAME
@@ -1669,7 +1686,8 @@ FILES
              report of SIGUSR1
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      isakmpd.conf(5), isakmpd.policy(5), certpatch(8), ipsecbox(8),
@@ -2110,7 +2128,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "keynote.1": {
-    source: "f82428690af290c8",
+    source: "b81726ba1650e3ec",
     text: `KEYNOTE(1)                  General Commands Manual                 KEYNOTE(1)
 
 NAME
@@ -2175,7 +2193,8 @@ DESCRIPTION
      print-length the length of a line without them (50).
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      isakmpd.policy(5), ipsecbox(8), ipsecbox-policy(8)
@@ -2276,7 +2295,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "photurisd.8": {
-    source: "ad1d8cf3d6e1fb40",
+    source: "c0d26c8c528e38fd",
     text: `PHOTURISD(8)                System Manager's Manual               PHOTURISD(8)
 
 NAME
@@ -2324,7 +2343,8 @@ FILES
              process id
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      startkey(1), photuris.conf(5), ipsecbox(8), ipsecbox-enc(8)
@@ -2333,7 +2353,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "rc.vpn.8": {
-    source: "16ea7e663dd74d57",
+    source: "84d7d603575bfd2e",
     text: `RC.VPN(8)                   System Manager's Manual                  RC.VPN(8)
 
 NAME
@@ -2391,7 +2411,8 @@ FILES
              key of the hash
 
 EXIT STATUS
-     0 on success, 1 on failure, 2 when an argument is not understood.
+     0 on success, another on failure, which one line on standard error
+     explains.
 
 SEE ALSO
      ipsecadm(8), ipsecbox(8), ipsecbox-genkey(8)
