@@ -127,8 +127,9 @@ Deno.test("dump reads IKE and ESP that isakmpd -W gave away the keys of, live an
     assertMatch(text, /\n +ID: IPV4_ADDR_SUBNET 192\.168\.1\.0\/24\n/);
     assertMatch(text, /\n +TRANSFORM 1: .*\n +LIFE_TYPE = SECONDS\n/);
     assertMatch(text, /icv ok: 192\.168\.2\.2 > 192\.168\.1\.2: icmp: echo reply/);
-    assertEquals(text.includes("encrypted,"), false, text);
   }
+  // Live, a message can be seen a moment before isakmpd has written down its key.
+  assertEquals(read.includes("encrypted,"), false, read);
 });
 
 Deno.test("dump refuses what it cannot do in one line", async () => {
