@@ -1,6 +1,5 @@
 /** `ipsecbox doctor`: what stops tunnels here, and what to change. @module */
 import { toJson } from "../daemon/engine_views.ts";
-import { findDaemon } from "../daemon/key_daemons.ts";
 import type { Snapshot } from "../daemon/snapshot.ts";
 import { type Address, contains, formatAddress, parseAddress, parsePrefix } from "../ip/address.ts";
 import { Netlink } from "../linux/netlink.ts";
@@ -39,7 +38,6 @@ the clock. It listens and probes for a moment, and changes nothing.
 Prints "ok" and exits with 0 when nothing was found, with 1 when something was.
 `;
 
-const DEFAULT_CONF = "/etc/isakmpd/isakmpd.conf";
 /** Peers whose paths are probed. */
 const MOST_PATHS = 8;
 
@@ -67,15 +65,6 @@ function parse(args: readonly string[]): Options {
     if (error instanceof SyntaxError) throw new CommandError(error.message, 2);
     throw error;
   }
-}
-
-/** The file after -c on the command line of a running isakmpd. */
-function runningConfiguration(): string | undefined {
-  const daemon = findDaemon("isakmpd");
-  if (!daemon) return undefined;
-  const words = Deno.readTextFileSync(`/proc/${daemon.process}/cmdline`).split("\0");
-  const at = words.lastIndexOf("-c");
-  return at < 0 ? undefined : words[at + 1];
 }
 
 /** Where an echo request through the tunnel goes: to who was asked about, if a flow protects what we send to it. */
@@ -108,8 +97,7 @@ async function lookAround(context: Context, before: Snapshot, listenMs: number):
 
 /** Gathers everything. */
 async function examine(netlink: Netlink, options: Options): Promise<Context> {
-  const configurationFile = options.configurationFile ?? runningConfiguration() ?? DEFAULT_CONF;
-  const system = systemContext(netlink, configurationFile, options.asked);
+  const system = systemContext(netlink, options.configurationFile, options.asked);
   const own = new Set(system.addresses.map(({ address }) => formatAddress(address)));
   using ears = new Ears(own);
   let paths: PathReport[] = [];
@@ -135,7 +123,7 @@ export async function run(args: string[]): Promise<number> {
   }
   const options = parse(args);
   using netlink = new Netlink();
-  const bare = systemContext(netlink, DEFAULT_CONF, options.asked);
+  const bare = systemContext(netlink, options.configurationFile, options.asked);
   const missing = checkCapabilities();
   // Without privileges nothing else can be known.
   if (missing.length) return tell([...missing, ...checkTun(bare)], options);

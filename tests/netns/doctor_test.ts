@@ -176,6 +176,19 @@ Deno.test("faults of this host: filters, switches, routes, interfaces, ports, li
   });
 });
 
+Deno.test("what a killed engine holds back is told, with the way to let it go", async () => {
+  const { net, west } = await tunnel("dockilled");
+  await using _ = net;
+  const lock = Deno.readTextFileSync(`${west.folder}/run/enc.pid`).trim();
+  await west.exec(["kill", "-9", lock]);
+  await waitFor(async () => (await findings(west)).some(({ id }) => id === "engine"), "the engine to be gone");
+  const found = await findings(west);
+  assertEquals(found.map(({ id }) => id), ["engine", "held-back"]);
+  assertMatch(found[1].remedies.join("\n"), /^ipsecbox enc --open/m);
+  await west.ipsecbox(["enc", "--open"]);
+  assertEquals((await findings(west)).map(({ id }) => id), ["engine"]);
+});
+
 Deno.test("without engine, TUN device or libcrypto the doctor says so", async () => {
   await using net = await topology("docnone", twoHosts());
   const [west, east] = [net.host("west"), net.host("east")];

@@ -89,7 +89,7 @@ Deno.test("top shows rates in a terminal, follows keys and size, and leaves the 
   assertMatch(first, /^in +\d+(\.\d)? kb\/s +\d+ packets\/s +[▁▂▃▄▅▆▇█]+\n/m);
   assertMatch(first, /^esp 0x0000100[01] {2}(in|out) +192\.168\.25\.9 +\d+(\.\d)? kb\/s +\d+ +[▁▂▃▄▅▆▇█]+/m);
   assertMatch(chosen, /sorted by bytes\n/);
-  assertMatch(chosen, /^\x1b\[1;7mesp 0x0000100[01]/m);
+  assert(chosen.includes("\n\x1b[1;7mesp 0x0000100"), chosen);
   assertMatch(chosen, /^esp 0x0000100[01] from .* mature, tunnel, 3des sha1\n/m);
   const lines = small.trimEnd().split("\n");
   // deno-lint-ignore no-control-regex
@@ -97,6 +97,29 @@ Deno.test("top shows rates in a terminal, follows keys and size, and leaves the 
   assertMatch(end, /^0 b'.*\\x1b\[\?25h\\x1b\[\?1049l'/);
   const without = await west.ipsecbox(["top"], { check: false });
   assertEquals([without.code, without.stderr], [1, `top: a terminal is needed; "ipsecbox status" needs none\n`]);
+});
+
+Deno.test("status finds a running photurisd, doctor its file of secrets that others can read", async () => {
+  await using net = await topology("statusph", twoHosts());
+  const west = net.host("west");
+  await startEngine(west);
+  const files = `${west.folder}/photuris`;
+  await west.exec(
+    `cp -r ${new URL("../../examples/photuris/etc", import.meta.url).pathname} ${files} && chmod 600 ${files}/*`,
+  );
+  const daemon = west.startIpsecbox(["photurisd", "-f", "-i", "-d", files]);
+  await waitFor(
+    () => {
+      if (daemon.ended()) throw new Error(daemon.output());
+      return daemon.output().includes("Ready");
+    },
+    "photurisd",
+    15_000,
+  );
+  assertMatch((await west.ipsecbox(["status"])).stdout, /^photurisd {2}process \d+\n/m);
+  Deno.chmodSync(`${files}/secrets.conf`, 0o644);
+  const { stdout } = await west.ipsecbox(["doctor", "-w", "0.2"], { check: false });
+  assertMatch(stdout, /^1\. Cannot use the file of secrets .*secrets\.conf: mode 0644 lets others at it/);
 });
 
 Deno.test("status asks isakmpd for its SAs and exchanges", async () => {

@@ -26,6 +26,8 @@ export interface Context {
   readonly asked?: Address;
   /** isakmpd's configuration file. */
   readonly configurationFile: string;
+  /** photurisd's directory. */
+  readonly photurisDirectory: string;
   readonly isakmpd?: KeyDaemon;
   readonly photurisd?: KeyDaemon;
   /** Absent: it does not answer, for this reason. */
@@ -106,16 +108,29 @@ export async function askEngine(
   }
 }
 
-/** What there is without an engine. */
-export function systemContext(netlink: Netlink, configurationFile: string, asked?: Address): Context {
+const DEFAULT_CONF = "/etc/isakmpd/isakmpd.conf";
+const DEFAULT_PHOTURIS = "/etc/photuris";
+
+/** What follows an option on a running daemon's command line. */
+function argumentOf(daemon: KeyDaemon | undefined, option: string): string | undefined {
+  if (!daemon) return undefined;
+  const words = Deno.readTextFileSync(`/proc/${daemon.process}/cmdline`).split("\0");
+  const at = words.lastIndexOf(option);
+  return at < 0 ? undefined : words[at + 1];
+}
+
+/** What there is without an engine. @param configurationFile absent: what the running isakmpd reads, or the usual one */
+export function systemContext(netlink: Netlink, configurationFile: string | undefined, asked?: Address): Context {
+  const [isakmpd, photurisd] = [findDaemon("isakmpd"), findDaemon("photurisd")];
   return {
     netlink,
     links: listLinks(netlink),
     addresses: listAddresses(netlink),
     asked,
-    configurationFile,
-    isakmpd: findDaemon("isakmpd"),
-    photurisd: findDaemon("photurisd"),
+    configurationFile: configurationFile ?? argumentOf(isakmpd, "-c") ?? DEFAULT_CONF,
+    photurisDirectory: argumentOf(photurisd, "-d") ?? DEFAULT_PHOTURIS,
+    isakmpd,
+    photurisd,
     flows: [],
     sas: [],
     peers: asked ? [asked] : [],

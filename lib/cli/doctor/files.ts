@@ -149,6 +149,5 @@ export function checkIsakmpdFiles({ configurationFile }: Context): Finding[] {
   ];
 }
 
-const PHOTURIS_SECRETS = "/etc/photuris/secrets.conf";
-
-export const checkPhoturisFiles = (): Finding[] => checkPrivate(PHOTURIS_SECRETS, "file of secrets");
+export const checkPhoturisFiles = ({ photurisDirectory }: Context): Finding[] =>
+  checkPrivate(join(photurisDirectory, "secrets.conf"), "file of secrets");
