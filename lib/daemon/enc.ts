@@ -61,6 +61,7 @@ export interface EncLog {
 const PROTOCOLS = { 4: [50, 51, 4, 41], 6: [50, 51, 4, 41] } as const;
 /** AES-GCM in UDP over an Ethernet; the first SA corrects it. */
 const FIRST_MTU = 1438;
+const COMMIT_RETRY_MS = 2;
 const MIN_MTU = 1280;
 const USAGE_MS = 500;
 /** Path MTUs are asked for again so that a path may recover (RFC 1191 6.3). */
@@ -317,6 +318,11 @@ export class Enc {
   }
 
   #commit(): void {
+    // Workers let pass what no flow is about: they must have a flow before its route brings them packets.
+    if (this.#workers.isBehind && !this.#stopping) {
+      setTimeout(() => this.#commit(), COMMIT_RETRY_MS);
+      return;
+    }
     this.#commitScheduled = false;
     if (this.#stopping) return;
     const take = (pending: Map<string, PendingFlow>) => {

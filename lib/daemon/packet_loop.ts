@@ -70,6 +70,8 @@ export class PacketLoop {
   readonly #stagingAt: number;
   readonly #sources: Source[] = [];
   #now = 0;
+  /** An order may have brought what held packets wait for. */
+  #retryDue = false;
   /** Wall clock at time 0 of `#now`; read once, so that it never jumps. */
   readonly #epochMs = performance.timeOrigin;
   /** How many SAs have which largest packet; and the smallest of those last told. */
@@ -158,6 +160,7 @@ export class PacketLoop {
         moved += count;
       }
       if (this.#mailbox.pending) this.#obey();
+      this.#retryHeld();
       if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_POLLS) continue;
       rounds = 0;
       this.#settle();
@@ -182,6 +185,11 @@ export class PacketLoop {
     while (count < READS) {
       const octets = read(fd, base + BigInt(at | 0), TUN_OCTETS);
       if (octets <= 0) break;
+      // A route leads here only once its flow's order is in the mailbox: what was read is judged by that order.
+      if (this.#mailbox.pending) {
+        this.#outbound.flush();
+        this.#obey();
+      }
       this.#outbound.take(at, octets, this.#now);
       // A lone packet shall not wait for the news that it is alone.
       if (++count === 1) this.#outbound.flush();
@@ -318,21 +326,25 @@ export class PacketLoop {
   }
 
   #obey(): void {
-    let retry = false;
     for (
       let order = this.#mailbox.take() as Order | undefined;
       order;
       order = this.#mailbox.take() as Order | undefined
     ) {
       try {
-        retry = this.#carryOut(order) || retry;
+        this.#retryDue = this.#carryOut(order) || this.#retryDue;
       } catch (error) {
         this.#send({ report: "failed", text: error instanceof Error ? error.message : String(error) });
       }
       if (this.#stopped) return;
     }
     this.#tellSize();
-    if (retry && this.#outbound.held.size) this.#outbound.retryHeld(this.#stagingAt, this.#now);
+  }
+
+  /** Uses the room for what is read from the device, so not between reading and taking a packet. */
+  #retryHeld(): void {
+    if (this.#retryDue && this.#outbound.held.size) this.#outbound.retryHeld(this.#stagingAt, this.#now);
+    this.#retryDue = false;
   }
 
   /** Keeps count of what fits which SA; an SA around another counts with that one too. */

@@ -91,7 +91,12 @@ export class PacketWorkers {
       if (backlog.length || !hand.mailbox.put(order)) backlog.push(order);
       libc().writeBuffer(hand.wakeFd, ONE, 8n);
     });
-    if (this.#retry === undefined && this.#backlog.some((backlog) => backlog.length)) this.#scheduleRetry();
+    if (this.#retry === undefined && this.isBehind) this.#scheduleRetry();
+  }
+
+  /** Orders wait here because a mailbox was full. */
+  get isBehind(): boolean {
+    return this.#backlog.some((backlog) => backlog.length > 0);
   }
 
   #scheduleRetry(): void {
@@ -104,7 +109,7 @@ export class PacketWorkers {
         backlog.splice(0, given);
         if (given) libc().writeBuffer(hand.wakeFd, ONE, 8n);
       });
-      if (this.#backlog.some((backlog) => backlog.length)) this.#scheduleRetry();
+      if (this.isBehind) this.#scheduleRetry();
     }, RETRY_MS);
   }
 
