@@ -16,6 +16,7 @@ export const PACKAGES = {
       "swanctl",
       "openssl",
       "mandoc",
+      "systemd-analyze",
     ],
     packages: [
       "iputils-ping",
@@ -29,6 +30,7 @@ export const PACKAGES = {
       "python3-cryptography",
       "openssl",
       "mandoc",
+      "systemd",
       "strongswan",
       "strongswan-swanctl",
       "libcharon-extra-plugins",

@@ -8,6 +8,7 @@ import { rcConfPath } from "../daemon/paths.ts";
 import { loadSysctlConf } from "../daemon/sysctl_file.ts";
 import { removeTable } from "../linux/nft.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
+import { restrain } from "../linux/privileges.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 import { applyRcConf, readRcConf } from "./rc_conf.ts";
@@ -139,6 +140,7 @@ export async function run(args: string[]): Promise<number> {
     );
     return 0;
   }
+  restrain({ keep: ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE"], startsPrograms: true });
   const taken = await applyRcConf(log.notice);
   if (taken) log.notice(`${taken} lines of ${rcConfPath()} are in force`);
   log.notice(`ready: interface ${options.interfaceName}, process ${Deno.pid}`);

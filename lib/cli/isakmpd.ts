@@ -8,6 +8,7 @@ import { LEVEL_LIMIT, Log, parseDebugOption, stderrSink, syslogSink } from "../d
 import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
+import { restrain, socketCapabilities } from "../linux/privileges.ts";
 import { SystemError } from "../ffi/errno.ts";
 import { CommandError } from "./command.ts";
 import { getopt, type GivenOption, OptionError } from "./getopt.ts";
@@ -151,6 +152,7 @@ export async function run(args: string[]): Promise<number> {
   } catch (error) {
     throw failure(error);
   }
+  restrain({ keep: socketCapabilities(), startsPrograms: false });
   announceReady();
   notifyService("READY=1");
   using _watchdog = feedWatchdog();

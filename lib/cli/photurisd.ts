@@ -5,6 +5,7 @@ import { stderrSink, syslogSink } from "../daemon/log.ts";
 import { runDirectory } from "../daemon/paths.ts";
 import { Photurisd } from "../daemon/photurisd.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
+import { restrain, socketCapabilities } from "../linux/privileges.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
 import { CommandError } from "./command.ts";
 import { getopt, OptionError } from "./getopt.ts";
@@ -102,6 +103,7 @@ export async function run(args: string[]): Promise<number> {
   } catch (error) {
     throw failure(error);
   }
+  restrain({ keep: socketCapabilities(), startsPrograms: false });
   log.write("notice", `Ready: ${directory}, port ${options.port}, process ${Deno.pid}`);
   const pidFile = join(runDirectory(), "photurisd.pid");
   Deno.writeTextFileSync(pidFile, `${Deno.pid}\n`);

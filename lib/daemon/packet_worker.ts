@@ -1,5 +1,6 @@
 // The module of a packet Worker; see packet_loop.ts.
 import { PacketLoop } from "./packet_loop.ts";
+import { keepCapabilities } from "../linux/privileges.ts";
 import type { Report, WorkerStart } from "./packet_orders.ts";
 
 const worker = self as unknown as {
@@ -10,6 +11,8 @@ const worker = self as unknown as {
 
 worker.onmessage = ({ data }) => {
   try {
+    // Its sockets and the device are open already.
+    keepCapabilities([]);
     new PacketLoop(data, (report) => worker.postMessage(report)).run();
   } catch (error) {
     const text = error instanceof Error ? error.stack ?? error.message : String(error);

@@ -73,6 +73,16 @@ const SYMBOLS = {
   sched_setaffinity: { parameters: [INT, "usize", BUFFER], result: INT },
   // int sched_getaffinity(pid_t thread, size_t octets, cpu_set_t *cpus)
   sched_getaffinity: { parameters: [INT, "usize", BUFFER], result: INT },
+  // int prctl(int option, unsigned long, unsigned long, unsigned long, unsigned long)
+  prctl: { parameters: [INT, "u64", "u64", "u64", "u64"], result: INT },
+  // int capget(struct __user_cap_header_struct *header, struct __user_cap_data_struct *data)
+  capget: { parameters: [BUFFER, BUFFER], result: INT },
+  // int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
+  capset: { parameters: [BUFFER, BUFFER], result: INT },
+  // int setrlimit(int resource, const struct rlimit *limit)
+  setrlimit: { parameters: [INT, BUFFER], result: INT },
+  // int malloc_trim(size_t keep); glibc alone has it
+  malloc_trim: { parameters: ["usize"], result: INT, optional: true },
   // unsigned if_nametoindex(const char *name)
   if_nametoindex: { parameters: [BUFFER], result: U32 },
   // int *__errno_location(void)

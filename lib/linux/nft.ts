@@ -41,7 +41,8 @@ export function runNft(script: string): string | undefined {
       const written = check(writeBuffer(fd, octets, BigInt(octets.length)), "keep an nft script in memory");
       octets = octets.subarray(written);
     }
-    const output = command(["-f", `/proc/${Deno.pid}/fd/${fd}`]);
+    // nft inherits the descriptor; the files of this process, which holds keys, are closed to others.
+    const output = command(["-f", `/proc/self/fd/${fd}`]);
     if (!output) return "install nftables";
     if (output.success) return undefined;
     const [line] = decodeText(output.stderr).split("\n");

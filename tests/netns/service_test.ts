@@ -27,7 +27,12 @@ Deno.test("rc.conf is in force when the engine says it is ready; what is wrong i
   await using net = await topology("rcconf", twoHosts());
   const [west, east] = [net.host("west"), net.host("east")];
   const path = writeRcConf(west, linesOf(WEST, EAST));
-  writeRcConf(east, [...linesOf(EAST, WEST), "flush", "new esp -spi ten", "flow -delete -out -addr 10.0.0.0/8 11.0.0.0/8"], 0o644);
+  writeRcConf(east, [
+    ...linesOf(EAST, WEST),
+    "flush",
+    "new esp -spi ten",
+    "flow -delete -out -addr 10.0.0.0/8 11.0.0.0/8",
+  ], 0o644);
   const [w, e] = await Promise.all([startEngine(west), startEngine(east)]);
   assertMatch(w.output(), new RegExp(`4 lines of ${path} are in force[^]*ready`));
   assertMatch(e.output(), /rc\.conf:7: only new, ip4, flow, group and bind may stand here/);
@@ -69,4 +74,47 @@ Deno.test("the service manager hears when the engine is ready, that it lives, an
   await waitFor(() => /READY=1\n(WATCHDOG=1\n){3}/.test(listener.output()), "three signs of life", 15_000);
   assertEquals(await engine.stop(), 0);
   assertMatch(listener.output(), /STOPPING=1\n/);
+});
+
+/** Effective capabilities of the threads that run our code: the main one, and the engine's Workers by name. */
+function capabilities(pid: number): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const { name: thread } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${thread}/status`);
+    const name = thread === String(pid) ? "main" : /^Name:\t(.*)$/m.exec(text)![1];
+    if (name === "main" || /packets/.test(name)) found[name] = parseInt(/^CapEff:\t(.*)$/m.exec(text)![1], 16);
+  }
+  return found;
+}
+
+const [BIND, ADMIN, RAW] = [1 << 10, 1 << 12, 1 << 13];
+
+Deno.test("daemons keep the capabilities that they need, write no core, and keep keys out of argv and environ", async () => {
+  await using net = await topology("caps", twoHosts());
+  const west = net.host("west");
+  writeRcConf(west, linesOf(WEST, EAST));
+  const engine = await startEngine(west);
+  assertEquals(capabilities(engine.pid).main, BIND | ADMIN | RAW);
+  const conf = join(west.folder, "isakmpd.conf");
+  Deno.writeTextFileSync(conf, "[General]\nListen-on= 192.168.5.1\n[Phase 1]\n[Phase 2]\n", { mode: 0o600 });
+  const isakmpd = west.startIpsecbox(["isakmpd", "-d", "-K", "-c", conf]);
+  await waitFor(() => /listening on/.test(isakmpd.output()) || isakmpd.ended(), "isakmpd", 15_000);
+  await waitFor(() => capabilities(isakmpd.pid).main === (BIND | RAW), `isakmpd to give up: ${isakmpd.output()}`);
+  for (const { pid } of [engine, isakmpd]) {
+    assertMatch(Deno.readTextFileSync(`/proc/${pid}/limits`), /^Max core file size +0 +0 /m);
+    const shown = Deno.readTextFileSync(`/proc/${pid}/environ`) + Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+    assertEquals(shown.includes(key(20)), false);
+    assertMatch(Deno.readTextFileSync(`/proc/${pid}/status`), /^NoNewPrivs:\t1$/m);
+  }
+  // A socket that is opened later is bound and marked too.
+  Deno.writeTextFileSync(conf, "[General]\nListen-on= 192.168.5.1,192.168.5.77\n[Phase 1]\n[Phase 2]\n");
+  await west.exec("ip addr add 192.168.5.77/24 dev eth0");
+  isakmpd.signal("SIGHUP");
+  await waitFor(
+    async () => (await west.exec("ss -uln")).stdout.includes("192.168.5.77:500"),
+    `the new address: ${isakmpd.output()}`,
+  );
+  // The engine still moves flows, filters and reverse-path settings.
+  await west.ipsecbox(["ipsecadm", "flush"]);
+  assertEquals((await west.exec("nft list tables")).stdout, "");
 });
