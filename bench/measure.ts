@@ -68,10 +68,23 @@ export async function tcp(
 }
 
 /** Round trips at an easy pace: the median in milliseconds. */
-export async function roundTrip(from: Host, address: string, count = 300): Promise<number> {
-  const { stdout } = await from.exec(["ping", "-n", "-i", "0.01", "-c", String(count), address]);
+export async function roundTrip(from: Host, address: string, count = 300, source?: string): Promise<number> {
+  const own = source === undefined ? [] : ["-I", source];
+  const { stdout } = await from.exec(["ping", "-n", "-i", "0.01", "-c", String(count), ...own, address]);
   const times = [...stdout.matchAll(/time=([\d.]+)/g)].map(([, time]) => Number(time)).sort((a, b) => a - b);
   return times[times.length >> 1];
+}
+
+/** UDP datagrams of 64 octets as fast as iperf3 sends them: thousands that arrive in a second. */
+export async function smallPackets(from: Host, to: Host, source: string, address: string): Promise<number> {
+  const server = to.spawn(["iperf3", "-s", "-1", "--forceflush"]);
+  await waitFor(() => server.output().includes("listening"), "iperf3 to listen");
+  const { stdout } = await from.exec(
+    ["iperf3", "-c", address, "-B", source, "-u", "-b", "0", "-l", "64", "-t", "3", "-J"],
+    { timeoutMs: 40_000 },
+  );
+  const { packets, lost_packets: lost, seconds } = JSON.parse(stdout).end.sum;
+  return (packets - lost) / seconds / 1000;
 }
 
 export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];

@@ -40,6 +40,24 @@ export const PACKAGES = {
       "strongswan-pki",
     ],
   },
+  bench: {
+    commands: ["ping", "tcpdump", "nft", "ip", "iperf3", "swanctl", "wireguard-go", "wg"],
+    packages: [
+      "iputils-ping",
+      "tcpdump",
+      "nftables",
+      "iproute2",
+      "iperf3",
+      "strongswan",
+      "strongswan-swanctl",
+      "libcharon-extra-plugins",
+      "libcharon-extauth-plugins",
+      "libstrongswan-extra-plugins",
+      "libstrongswan-standard-plugins",
+      "wireguard-go",
+      "wireguard-tools",
+    ],
+  },
 } as const;
 
 function onPath(command: string): boolean {
