@@ -4,7 +4,7 @@
  *
  *     deno task compile [TARGET ...]      default: the two Linux targets; none with DENORT_BIN
  */
-import { entryPoints, PERMISSIONS } from "./pack.ts";
+import { entryPoints, PERMISSIONS, V8_FLAGS } from "./pack.ts";
 
 const offline = Deno.env.has("DENORT_BIN");
 const targets = Deno.args.length
@@ -19,6 +19,7 @@ for (const target of targets) {
     args: [
       "compile",
       ...PERMISSIONS,
+      V8_FLAGS,
       ...workers.flatMap((worker) => ["--include", worker]),
       ...(target ? ["--target", target] : []),
       "--output",

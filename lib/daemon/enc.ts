@@ -30,6 +30,7 @@ import {
 } from "../linux/sockets.ts";
 import { openTun, type Tun } from "../linux/tun.ts";
 import { monotonicEpoch } from "./clock.ts";
+import { collectGarbage, returnFreeMemory } from "./heap.ts";
 import { IkeRelayServer } from "./ike_relay_server.ts";
 import { IkeSender } from "./ike_sender.ts";
 import type { Report, Role, UdpSocketGrant } from "./packet_orders.ts";
@@ -64,6 +65,9 @@ const FIRST_MTU = 1438;
 const COMMIT_RETRY_MS = 2;
 const MIN_MTU = 1280;
 const USAGE_MS = 500;
+/** After so many changes garbage is worth collecting, once there has been none for so long: Workers have then done so. */
+const CHANGES_TO_COLLECT = 1000;
+const QUIET_MS = 2000;
 /** Path MTUs are asked for again so that a path may recover (RFC 1191 6.3). */
 const PATH_MTU_MS = 600_000;
 
@@ -105,6 +109,8 @@ export class Enc {
   readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
   readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
   #commitScheduled = false;
+  #changes = 0;
+  #collection: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
   readonly #broken = Promise.withResolvers<string>();
   /** Comes to pass, with a line that says why, when the engine can work no longer. */
@@ -243,6 +249,7 @@ export class Enc {
   }
 
   #performOne(effect: Effect): void {
+    this.#noteChange();
     switch (effect.kind) {
       case "send":
       case "dump":
@@ -340,6 +347,17 @@ export class Enc {
       this.#log.notice(error instanceof Error ? error.message : String(error));
     }
     for (const effect of this.#unsaid.splice(0)) this.#say(effect);
+  }
+
+  /** Cleans up behind very many changes, when they have ended. */
+  #noteChange(): void {
+    if (++this.#changes < CHANGES_TO_COLLECT) return;
+    clearTimeout(this.#collection);
+    this.#collection = setTimeout(() => {
+      this.#changes = 0;
+      collectGarbage();
+      returnFreeMemory();
+    }, QUIET_MS);
   }
 
   #noticeAll(lines: readonly string[]): void {
@@ -457,6 +475,7 @@ export class Enc {
     this.#stopping = true;
     if (open) this.#filter.close();
     clearTimeout(this.#tick);
+    clearTimeout(this.#collection);
     for (const interval of this.#intervals) clearInterval(interval);
     this.#relay?.close();
     await this.#server?.close();

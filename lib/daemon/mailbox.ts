@@ -1,21 +1,28 @@
 /**
- * Orders from the engine's main thread to a Worker that never returns to its event loop: a ring of serialized values in
- * shared memory, one writer, one reader. An eventfd (daemon/enc.ts) tells the Worker to look.
+ * Orders from the engine's main thread to a Worker that never returns to its event loop: a ring of values in shared
+ * memory, one writer, one reader. An eventfd (daemon/enc.ts) tells the Worker to look.
  *
  * @module
  */
-import { deserialize, serialize } from "node:v8";
+import { AddressPool } from "../ip/address_pool.ts";
+import { ValueReader, ValueWriter } from "./value_codec.ts";
 
 const WRITTEN = 0, READ = 1, HEADER_OCTETS = 8, LENGTH_OCTETS = 4;
 
-/** Octets of a ring; one value may take at most half. */
-export const MAILBOX_OCTETS = 4 << 20;
+/** Octets of a ring, a power of two. */
+export const MAILBOX_OCTETS = 256 << 10;
+/** Octets that one value may take. */
+export const VALUE_OCTETS = MAILBOX_OCTETS / 4;
 
 /** A ring over shared memory, from either end. Positions count octets since the start and wrap at 2^32. */
 export class Mailbox {
   readonly buffer: SharedArrayBuffer;
   readonly #positions: Uint32Array;
   readonly #octets: Uint8Array;
+  /** The value being written or read, behind its length. */
+  readonly #value = new Uint8Array(LENGTH_OCTETS + VALUE_OCTETS);
+  readonly #length = new DataView(this.#value.buffer);
+  readonly #addresses = new AddressPool();
 
   constructor(buffer = new SharedArrayBuffer(HEADER_OCTETS + MAILBOX_OCTETS)) {
     this.buffer = buffer;
@@ -28,49 +35,54 @@ export class Mailbox {
     return (Atomics.load(this.#positions, WRITTEN) - Atomics.load(this.#positions, READ)) >>> 0;
   }
 
-  #copyIn(position: number, octets: Uint8Array): void {
-    const at = position % this.#octets.length;
-    const first = Math.min(octets.length, this.#octets.length - at);
-    this.#octets.set(octets.subarray(0, first), at);
-    this.#octets.set(octets.subarray(first), 0);
+  #copyIn(position: number, octets: number): void {
+    const at = position % MAILBOX_OCTETS;
+    const first = Math.min(octets, MAILBOX_OCTETS - at);
+    this.#octets.set(this.#value.subarray(0, first), at);
+    this.#octets.set(this.#value.subarray(first, octets), 0);
   }
 
-  #copyOut(position: number, length: number): Uint8Array<ArrayBuffer> {
-    const at = position % this.#octets.length;
-    const first = Math.min(length, this.#octets.length - at);
-    const octets = new Uint8Array(length);
-    octets.set(this.#octets.subarray(at, at + first));
-    octets.set(this.#octets.subarray(0, length - first), first);
-    // Values may hold keys.
+  /** Values may hold keys: what has been read is erased. */
+  #moveOut(position: number, octets: number, to: number): void {
+    const at = position % MAILBOX_OCTETS;
+    const first = Math.min(octets, MAILBOX_OCTETS - at);
+    this.#value.set(this.#octets.subarray(at, at + first), to);
+    this.#value.set(this.#octets.subarray(0, octets - first), to + first);
     this.#octets.fill(0, at, at + first);
-    this.#octets.fill(0, 0, length - first);
-    return octets;
+    this.#octets.fill(0, 0, octets - first);
   }
 
   /** Puts a value in; false when the ring has no room now. @throws {RangeError} on a value that never fits. */
   put(value: unknown): boolean {
-    const octets = serialize(value);
-    const needed = LENGTH_OCTETS + octets.length;
-    if (needed > this.#octets.length / 2) throw new RangeError(`Cannot send ${octets.length} octets to a Worker`);
-    const fits = this.pending + needed <= this.#octets.length;
-    if (fits) {
-      const at = Atomics.load(this.#positions, WRITTEN);
-      this.#copyIn(at, new Uint8Array(new Uint32Array([octets.length]).buffer));
-      this.#copyIn((at + LENGTH_OCTETS) >>> 0, octets);
-      Atomics.store(this.#positions, WRITTEN, (at + needed) >>> 0);
+    const writer = new ValueWriter(this.#value);
+    try {
+      writer.at = LENGTH_OCTETS;
+      writer.write(value);
+      this.#length.setUint32(0, writer.at - LENGTH_OCTETS);
+      const fits = this.pending + writer.at <= MAILBOX_OCTETS;
+      if (fits) {
+        const at = Atomics.load(this.#positions, WRITTEN);
+        this.#copyIn(at, writer.at);
+        Atomics.store(this.#positions, WRITTEN, (at + writer.at) >>> 0);
+      }
+      return fits;
+    } finally {
+      this.#value.fill(0, 0, writer.at);
     }
-    octets.fill(0);
-    return fits;
   }
 
-  /** The oldest value, or undefined when there is none. */
+  /** The oldest value, or undefined when there is none. Arrays of octets in it are the caller's to erase. */
   take(): unknown {
     if (this.pending === 0) return undefined;
     const at = Atomics.load(this.#positions, READ);
-    const [length] = new Uint32Array(this.#copyOut(at, LENGTH_OCTETS).buffer);
-    const octets = this.#copyOut((at + LENGTH_OCTETS) >>> 0, length);
-    Atomics.store(this.#positions, READ, (at + LENGTH_OCTETS + length) >>> 0);
-    // Arrays of octets in the value are views of these octets, so the value's owner erases them.
-    return deserialize(octets);
+    this.#moveOut(at, LENGTH_OCTETS, 0);
+    const octets = this.#length.getUint32(0);
+    this.#moveOut((at + LENGTH_OCTETS) >>> 0, octets, LENGTH_OCTETS);
+    Atomics.store(this.#positions, READ, (at + LENGTH_OCTETS + octets) >>> 0);
+    const reader = new ValueReader(this.#value, this.#addresses);
+    reader.at = LENGTH_OCTETS;
+    const value = reader.read();
+    this.#value.fill(0, 0, LENGTH_OCTETS + octets);
+    return value;
   }
 }

@@ -28,6 +28,7 @@ import { Receiver } from "../linux/receive.ts";
 import type { Socket, UdpSocket } from "../linux/sockets.ts";
 import { Transmitter, type UdpTarget } from "../linux/transmit.ts";
 import { type Arena, createArena } from "../octets/arena.ts";
+import { collectGarbage } from "./heap.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Order, Report, SocketGrant, WorkerStart } from "./packet_orders.ts";
 
@@ -41,6 +42,9 @@ const READS = 32;
 const TUN_OCTETS = 65536 + VNET_OCTETS;
 /** Rounds of work after which descriptors that were idle are looked at again. */
 const ROUNDS_BETWEEN_POLLS = 8;
+/** After so many orders garbage is worth collecting, once nothing has happened for so long. */
+const ORDERS_TO_COLLECT = 1000;
+const QUIET_MS = 1000;
 
 /** Something that is serviced when its descriptor is readable; answers how much it moved. */
 interface Source {
@@ -66,7 +70,6 @@ export class PacketLoop {
   readonly #transmitter: Transmitter;
   readonly #mailbox: Mailbox;
   readonly #sas = new Map<number, Sa>();
-  readonly #ids = new Map<Sa, number>();
   readonly #stagingAt: number;
   readonly #sources: Source[] = [];
   #now = 0;
@@ -80,6 +83,7 @@ export class PacketLoop {
   #sawTooBig = false;
   readonly #targets = new Map<Sa, UdpTarget>();
   #stopped = false;
+  #ordersSinceCollection = 0;
 
   constructor(start: WorkerStart, send: (report: Report) => void) {
     this.#start = start;
@@ -164,7 +168,12 @@ export class PacketLoop {
       if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_POLLS) continue;
       rounds = 0;
       this.#settle();
-      if (poll(base + BigInt(pollAt | 0), fds.length, moved === 0 ? -1 : 0) <= 0) continue;
+      const collects = this.#ordersSinceCollection >= ORDERS_TO_COLLECT;
+      const ready = poll(base + BigInt(pollAt | 0), fds.length, moved !== 0 ? 0 : collects ? QUIET_MS : -1);
+      if (ready <= 0) {
+        if (ready === 0 && moved === 0 && collects) this.#collect();
+        continue;
+      }
       for (let i = 0; i < sources.length; i++) {
         if (view.getInt16(pollAt + i * POLLFD.octets + POLLFD.at.revents, true) !== 0) sources[i].ready = true;
       }
@@ -275,15 +284,13 @@ export class PacketLoop {
   }
 
   #moved(sa: Sa, packet: Packet, portAt: number): void {
-    const id = this.#ids.get(sa);
-    if (id === undefined) return;
     const { u8, view } = this.#arena;
     const port = view.getUint16(portAt);
     const length = sa.family === 4 ? 4 : 16;
     // Say it once: the order that follows changes the SA.
     sa.udpPort = port;
     const from = address(u8.subarray(packet.sourceAt, packet.sourceAt + length));
-    this.#send({ report: "moved", id, address: from, port });
+    this.#send({ report: "moved", id: sa.id, address: from, port });
   }
 
   #needsSa(entry: SpdEntry, tuple: Int32Array): void {
@@ -325,12 +332,18 @@ export class PacketLoop {
     this.#send({ report: "tooBig" });
   }
 
+  #collect(): void {
+    this.#ordersSinceCollection = 0;
+    collectGarbage();
+  }
+
   #obey(): void {
     for (
       let order = this.#mailbox.take() as Order | undefined;
       order;
       order = this.#mailbox.take() as Order | undefined
     ) {
+      this.#ordersSinceCollection++;
       try {
         this.#retryDue = this.#carryOut(order) || this.#retryDue;
       } catch (error) {
@@ -369,12 +382,10 @@ export class PacketLoop {
     switch (order.order) {
       case "installSa": {
         const counters = new Float64Array(this.#start.usage, order.slot * COUNTER_OCTETS, COUNTER_OCTETS / 8);
-        const sa = createSa(order.sa, this.#crypto, this.#arena, { counters });
-        order.sa.encryptionKey?.fill(0);
-        order.sa.authenticationKey?.fill(0);
+        const sa = createSa(order.sa, this.#crypto, this.#arena, { counters, owned: true });
+        sa.id = order.id;
         sa.pathMtu = order.pathMtu;
         this.#sas.set(order.id, sa);
-        this.#ids.set(sa, order.id);
         this.#sad.add(sa);
         this.#countSize(sa, 1);
         return true;
@@ -393,7 +404,6 @@ export class PacketLoop {
         const sa = this.#sas.get(order.id);
         if (!sa) return false;
         this.#sas.delete(order.id);
-        this.#ids.delete(sa);
         this.#releaseTarget(sa);
         this.#countSize(sa, -1);
         this.#sad.remove(sa);
@@ -429,7 +439,6 @@ export class PacketLoop {
           this.#sad.remove(sa);
         }
         this.#sas.clear();
-        this.#ids.clear();
         this.#sizes.clear();
         this.#spd.clear();
         return true;

@@ -215,9 +215,8 @@ export function bindSa(state: EngineState, { message }: Request): void {
     spi: outbound.sa.spi,
     static: false,
   };
-  const made = !state.flows.find(flow.selector);
-  inbound.bound = made ? { to: outbound, flow } : { to: outbound };
-  outbound.boundBy.add(inbound);
-  if (made) state.setFlow(flow);
+  const made = state.flows.find(flow.selector) ? undefined : state.setFlow(flow);
+  inbound.bound = made ? { to: outbound, flow: made } : { to: outbound };
+  (outbound.boundBy ??= new Set()).add(inbound);
   state.broadcast(message);
 }

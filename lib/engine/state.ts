@@ -1,4 +1,6 @@
 /** Everything the engine's core knows, and the primitives that its requests are made of. @module */
+import { AddressPool } from "../ip/address_pool.ts";
+import { shareFlow, shareSa } from "../ipsec/shared.ts";
 import { type Flow, PROTOCOL, type SaIdentity, type SaParameters } from "../ipsec/types.ts";
 import { type Bytes, erase } from "../octets/bytes.ts";
 import type { Extensions } from "../pfkey/extensions.ts";
@@ -42,6 +44,7 @@ export class EngineState {
   readonly acquires = new AcquireTable();
   readonly sysctl = new Sysctl();
   readonly deadlines = new Deadlines<SaRecord>();
+  readonly #addresses = new AddressPool();
   #effects: Effect[] = [];
   #seq = 0;
 
@@ -134,7 +137,8 @@ export class EngineState {
   }
 
   /** A new mature SA. */
-  installSa(sa: SaParameters, nowMs: number): void {
+  installSa(given: SaParameters, nowMs: number): void {
+    const sa = shareSa(this.#addresses, given);
     const record = this.sas.add(sa, "mature", nowMs);
     this.deadlines.set(record, nextLimitMs(record));
     this.emit({ kind: "installSa", id: record.id, sa });
@@ -145,7 +149,7 @@ export class EngineState {
     this.link(record, undefined);
     if (record.inner) this.link(record.inner, undefined);
     this.unbind(record);
-    for (const other of record.boundBy) this.unbind(other);
+    for (const other of record.boundBy ?? []) this.unbind(other);
     this.sas.delete(record);
     this.deadlines.delete(record);
     if (record.state !== "larval") this.emit({ kind: "removeSa", id: record.id, sa: record.sa });
@@ -169,15 +173,18 @@ export class EngineState {
   unbind(record: SaRecord): void {
     if (!record.bound) return;
     const { to, flow } = record.bound;
-    to.boundBy.delete(record);
+    to.boundBy?.delete(record);
     record.bound = undefined;
     if (flow && this.flows.find(flow.selector) === flow) this.removeFlow(flow);
   }
 
-  setFlow(flow: Flow): void {
+  /** Adds a flow or changes the one with its selector; returns it as the table holds it. */
+  setFlow(given: Flow): Flow {
+    const flow = shareFlow(this.#addresses, given);
     const replaced = this.flows.find(flow.selector);
     this.flows.set(flow);
     this.emit(replaced ? { kind: "addFlow", flow, replaced } : { kind: "addFlow", flow });
+    return flow;
   }
 
   removeFlow(flow: Flow): void {

@@ -18,7 +18,7 @@ export interface SaRecord {
   /** The outbound SA for replies to what came through this one (X_BINDSA), with the flow made for it. */
   bound?: { readonly to: SaRecord; readonly flow?: Flow };
   /** SAs that are bound to this one. */
-  readonly boundBy: Set<SaRecord>;
+  boundBy?: Set<SaRecord>;
 }
 
 /** Text that is the same for two SAs exactly when they are the same one: (protocol, SPI, destination). */
@@ -45,7 +45,7 @@ export class SaTable {
 
   /** The SA must not be there yet. */
   add(sa: SaParameters, state: SaState, nowMs: number): SaRecord {
-    const record: SaRecord = { id: ++this.#lastId, sa, state, addedMs: nowMs, usage: UNUSED, boundBy: new Set() };
+    const record: SaRecord = { id: ++this.#lastId, sa, state, addedMs: nowMs, usage: UNUSED };
     this.#byKey.set(saKey(sa), record);
     this.#byId.set(record.id, record);
     return record;

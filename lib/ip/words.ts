@@ -11,6 +11,20 @@ export function addressWords(address: Address | undefined): Int32Array {
   return words;
 }
 
+const MOST_SHARED = 4096;
+const shared = new Map<string, Int32Array>();
+
+/** {@linkcode addressWords} as one object for equal addresses, where many SAs and flows name the same few: not to be changed. */
+export function sharedWords(address: Address): Int32Array {
+  const key = String.fromCharCode(...address.octets);
+  let words = shared.get(key);
+  if (!words) {
+    if (shared.size >= MOST_SHARED) shared.clear();
+    shared.set(key, words = addressWords(address));
+  }
+  return words;
+}
+
 /** The address of such words. */
 export function wordsAddress(family: 4 | 6, words: Int32Array, from = 0): Address {
   const octets = new Uint8Array(family === 4 ? 4 : 16);

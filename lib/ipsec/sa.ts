@@ -1,10 +1,11 @@
 /** The security association: keyed, sized and counted (RFC 2401 4.1, 4.4.3). @module */
 import { authenticatorByName, type AuthenticatorRow, cipherByName, type CipherRow } from "../crypto/algorithms.ts";
-import type { Aead, PacketCipher, PacketCrypto, PacketMac } from "../crypto/packet.ts";
+import { erased } from "../crypto/key.ts";
+import type { Aead, AeadName, PacketCipher, PacketCrypto, PacketMac } from "../crypto/packet.ts";
 import { type Address, formatAddress, isUnspecified } from "../ip/address.ts";
 import { sum } from "../ip/checksum.ts";
 import { IPV4, IPV6, UDP } from "../ip/headers.ts";
-import { addressWords } from "../ip/words.ts";
+import { sharedWords } from "../ip/words.ts";
 import type { Arena } from "../octets/arena.ts";
 import { erase } from "../octets/bytes.ts";
 import { ah } from "./ah.ts";
@@ -58,7 +59,23 @@ export interface SaOptions {
   udpSourcePort?: number;
   /** Doubles that hold the counters, e.g. in memory shared with another thread. */
   counters?: Float64Array;
+  /** The parameters are the SA's from now on: it need not copy them and their keys. */
+  owned?: boolean;
 }
+
+/** Opens the SA and goes on with what it then is. */
+const UNOPENED: Transform = {
+  encapsulate(arena, sa, packet) {
+    sa.open();
+    return sa.kind.encapsulate(arena, sa, packet);
+  },
+  decapsulate(arena, sa, packet) {
+    sa.open();
+    return sa.kind.decapsulate(arena, sa, packet);
+  },
+  securedOctets: (sa, octets) => sa.kind.securedOctets(sa, octets),
+  maxData: (sa, octets) => sa.kind.maxData(sa, octets),
+};
 
 const DF_POLICY = { copy: 0, set: 1, clear: 2 } as const;
 
@@ -66,7 +83,10 @@ const DF_POLICY = { copy: 0, set: 1, clear: 2 } as const;
 export class Sa implements Disposable {
   /** Own copies of the keys are in here; disposal erases them. */
   readonly parameters: SaParameters;
-  readonly transform: Transform;
+  /** What is done with packets; before the first one that is {@linkcode Sa.open}, because most SAs of many are idle. */
+  transform: Transform = UNOPENED;
+  /** The kind of SA. */
+  readonly kind: Transform;
   readonly arena: Arena;
   readonly crypto: PacketCrypto;
   readonly cipherRow: CipherRow | undefined;
@@ -75,7 +95,7 @@ export class Sa implements Disposable {
   readonly protocol: SecurityProtocol;
   /** Family of the outer header. */
   readonly family: 4 | 6;
-  /** Outer addresses as words; see {@linkcode addressWords}. */
+  /** Outer addresses as words; see {@linkcode sharedWords}. */
   readonly source: Int32Array;
   readonly destination: Int32Array;
   /** The first of them, where the SAD finds it without touching more memory. */
@@ -91,8 +111,8 @@ export class Sa implements Disposable {
   readonly blockOctets: number;
   readonly icvOctets: number;
   readonly randomPadding: boolean;
-  /** Null: no replay protection. */
-  readonly replay: ReplayWindow | null;
+  /** Null: no replay protection, or not open yet. */
+  replay: ReplayWindow | null = null;
   readonly counters: Float64Array;
   readonly dfPolicy: number;
   readonly hopLimit: number;
@@ -106,11 +126,12 @@ export class Sa implements Disposable {
   ivHigh = 0;
   ivLow = 0;
   readonly salt: number;
-  readonly aead: Aead | null = null;
-  readonly cipher: PacketCipher | null = null;
-  readonly mac: PacketMac | null = null;
-  /** How ESP encrypts and authenticates. */
-  readonly protection: Protection;
+  /** The contexts of an open SA. */
+  aead: Aead | null = null;
+  cipher: PacketCipher | null = null;
+  mac: PacketMac | null = null;
+  /** How the ESP of an open SA encrypts and authenticates. */
+  protection: Protection = protectionOf(null, null, null, undefined);
   /** Folded sums of the original addresses behind a NAT (RFC 3948 3.1.2); -1: not known. */
   readonly natSourceSum: number;
   readonly natDestinationSum: number;
@@ -129,6 +150,8 @@ export class Sa implements Disposable {
   hardBytes: number;
   /** What the SA was negotiated for, as mask and masked tuple; null: anything. */
   readonly selector: TupleMask | null;
+  /** What its owner calls it. */
+  id = 0;
   /** Order of insertion into the SAD: the newest has the largest. */
   age = 0;
   /** Lists of the SAD: the next SA with the same SPI, and the neighbours among those to the same peer. */
@@ -138,10 +161,12 @@ export class Sa implements Disposable {
   older: Sa | null = null;
   newer: Sa | null = null;
 
+  #disposed = false;
+
   /** Use {@linkcode createSa}. */
   constructor(parameters: SaParameters, crypto: PacketCrypto, arena: Arena, options: SaOptions) {
     const { protocol, source, destination, oldHeader, halfIv } = parameters;
-    this.parameters = {
+    this.parameters = options.owned ? parameters : {
       ...parameters,
       encryptionKey: parameters.encryptionKey?.slice(),
       authenticationKey: parameters.authenticationKey?.slice(),
@@ -151,12 +176,12 @@ export class Sa implements Disposable {
     this.spi = parameters.spi | 0;
     this.protocol = protocol;
     this.family = destination.family;
-    this.source = addressWords(source);
-    this.destination = addressWords(destination);
+    this.source = sharedWords(source);
+    this.destination = sharedWords(destination);
     this.destinationWord = this.destination[0];
     this.sourceKnown = !isUnspecified(source);
     const { proxy } = parameters;
-    this.proxy = proxy && !isUnspecified(proxy) ? { family: proxy.family, words: addressWords(proxy) } : null;
+    this.proxy = proxy && !isUnspecified(proxy) ? { family: proxy.family, words: sharedWords(proxy) } : null;
     this.tunnel = parameters.tunnel || protocol === PROTOCOL.IPIP;
     this.randomPadding = parameters.randomPadding;
     this.udpPort = parameters.udpPort ?? 0;
@@ -174,39 +199,63 @@ export class Sa implements Disposable {
     const authenticator = this.authenticatorRow = parameters.authentication === undefined
       ? undefined
       : authenticatorByName(parameters.authentication, protocol === PROTOCOL.AH && oldHeader);
-    const keyed = protocol === PROTOCOL.ESP && cipher?.name !== "null" ? cipher : authenticator;
-    const key = keyed === cipher ? this.parameters.encryptionKey : this.parameters.authenticationKey;
-    const keyOctets = (key?.length ?? 0) - (keyed?.saltOctets ?? 0);
-    this.salt = keyed?.saltOctets && key ? new DataView(key.buffer, key.byteOffset).getInt32(keyOctets) : 0;
-    const aeadName = cipher?.aead ?? (protocol === PROTOCOL.AH ? authenticator?.aead : undefined);
-    if (aeadName) this.aead = crypto.aead(aeadName, key!.subarray(0, keyOctets));
-    if (cipher?.cipher) this.cipher = crypto.cipher(cipher.cipher, key!.subarray(0, keyOctets));
-    if (authenticator?.mac) this.mac = crypto.mac(authenticator.mac, this.parameters.authenticationKey!);
+    this.salt = this.#saltedKey().salt;
     this.ivOctets = cipher?.ivOctets ?? authenticator?.ivOctets ?? 0;
     this.icvOctets = (cipher?.icvOctets || authenticator?.icvOctets) ?? 0;
     this.blockOctets = Math.max(4, cipher?.blockOctets ?? 4);
-    this.protection = protectionOf(this.aead, this.cipher, this.mac, cipher);
     this.natSourceSum = addressSum(parameters.natOriginal?.source);
     this.natDestinationSum = addressSum(parameters.natOriginal?.destination);
     if (protocol === PROTOCOL.ESP) {
-      this.transform = oldHeader ? oldEsp : esp;
+      this.kind = oldHeader ? oldEsp : esp;
       this.headOctets = oldHeader ? 4 + (halfIv ? 4 : 8) : 8 + this.ivOctets;
     } else if (protocol === PROTOCOL.AH) {
-      this.transform = oldHeader ? oldAh : ah;
+      this.kind = oldHeader ? oldAh : ah;
       const octets = (oldHeader ? 8 : 12) + this.ivOctets + this.icvOctets;
       const unit = this.family === 6 && !oldHeader ? 8 : 4;
       this.headOctets = Math.ceil(octets / unit) * unit;
     } else {
-      this.transform = ipip;
+      this.kind = ipip;
       this.headOctets = 0;
     }
-    const authenticated = (this.aead !== null || this.mac !== null) && !oldHeader;
-    this.replay = authenticated && parameters.replayWindow > 0 ? new ReplayWindow(parameters.replayWindow) : null;
-    if (this.ivOctets === 8 && (this.aead || cipher?.cipher === "aes-ctr")) {
-      crypto.random(this.scratchAt, 8);
-      this.ivHigh = arena.view.getInt32(this.scratchAt);
-      this.ivLow = arena.view.getInt32(this.scratchAt + 4);
+  }
+
+  /** The AEAD of the SA, if it has one. */
+  get #aeadName(): AeadName | undefined {
+    return this.cipherRow?.aead ?? (this.protocol === PROTOCOL.AH ? this.authenticatorRow?.aead : undefined);
+  }
+
+  /** The key, and the salt that is given at its end. */
+  #saltedKey(): { key: Uint8Array; salt: number } {
+    const keyed = this.protocol === PROTOCOL.ESP && this.cipherRow?.name !== "null"
+      ? this.cipherRow
+      : this.authenticatorRow;
+    const { encryptionKey, authenticationKey } = this.parameters;
+    const key = (keyed === this.cipherRow ? encryptionKey : authenticationKey) ?? new Uint8Array(0);
+    const keyOctets = key.length - (keyed?.saltOctets ?? 0);
+    const salt = keyed?.saltOctets ? new DataView(key.buffer, key.byteOffset).getInt32(keyOctets) : 0;
+    return { key: key.subarray(0, keyOctets), salt };
+  }
+
+  /** Makes what packets need. The first one does it by itself. @throws {Error} after disposal */
+  open(): void {
+    if (this.transform !== UNOPENED) return;
+    if (this.#disposed) erased();
+    const { crypto, cipherRow, authenticatorRow, parameters } = this;
+    const { key } = this.#saltedKey();
+    const aead = this.#aeadName;
+    if (aead) this.aead = crypto.aead(aead, key);
+    if (cipherRow?.cipher) this.cipher = crypto.cipher(cipherRow.cipher, key);
+    if (authenticatorRow?.mac) this.mac = crypto.mac(authenticatorRow.mac, parameters.authenticationKey!);
+    this.protection = protectionOf(this.aead, this.cipher, this.mac, cipherRow);
+    if (this.authenticates && !parameters.oldHeader && parameters.replayWindow > 0) {
+      this.replay = new ReplayWindow(parameters.replayWindow);
     }
+    if (this.ivOctets === 8 && (aead || cipherRow?.cipher === "aes-ctr")) {
+      crypto.random(this.scratchAt, 8);
+      this.ivHigh = this.arena.view.getInt32(this.scratchAt);
+      this.ivLow = this.arena.view.getInt32(this.scratchAt + 4);
+    }
+    this.transform = this.kind;
   }
 
   /** Octets of the outer IP and UDP headers that tunnel mode adds. */
@@ -216,13 +265,13 @@ export class Sa implements Disposable {
 
   /** Whether packets are authenticated. */
   get authenticates(): boolean {
-    return this.aead !== null || this.mac !== null;
+    return this.#aeadName !== undefined || this.authenticatorRow?.mac !== undefined;
   }
 
   /** Whether packets are encrypted. */
   get encrypts(): boolean {
-    return this.cipher !== null || (this.protocol === PROTOCOL.ESP && this.aead !== null &&
-      !this.cipherRow!.authenticatesOnly);
+    return this.cipherRow !== undefined && !this.cipherRow.authenticatesOnly &&
+      (this.cipherRow.cipher !== undefined || this.cipherRow.aead !== undefined);
   }
 
   /** `esp 0x00001000 to 192.0.2.1`. */
@@ -235,6 +284,7 @@ export class Sa implements Disposable {
 
   [Symbol.dispose](): void {
     this.usable = false;
+    this.#disposed = true;
     this.aead?.[Symbol.dispose]();
     this.cipher?.[Symbol.dispose]();
     this.mac?.[Symbol.dispose]();
@@ -270,15 +320,15 @@ export function createSa(
 
 /** Octets of the outer packet around a packet of `innerOctets` octets in tunnel mode; without outer IP and UDP when bare. */
 export function tunnelOctets(sa: Sa, innerOctets: number, bare = false): number {
-  return (bare ? 0 : sa.outerOctets) + sa.transform.securedOctets(sa, innerOctets);
+  return (bare ? 0 : sa.outerOctets) + sa.kind.securedOctets(sa, innerOctets);
 }
 
 /** The largest packet whose tunnel-mode form, IP and UDP headers included, fits `mtu`; negative when none does. */
 export function maxInner(sa: Sa, mtu: number): number {
-  return sa.transform.maxData(sa, mtu - sa.outerOctets);
+  return sa.kind.maxData(sa, mtu - sa.outerOctets);
 }
 
 /** The largest packet (with an IP header of `headerOctets`) whose transport-mode form fits `mtu`. */
 export function maxTransport(sa: Sa, mtu: number, headerOctets = sa.family === 4 ? IPV4.OCTETS : IPV6.OCTETS): number {
-  return headerOctets + sa.transform.maxData(sa, mtu - headerOctets - (sa.udpPort ? UDP.OCTETS : 0));
+  return headerOctets + sa.kind.maxData(sa, mtu - headerOctets - (sa.udpPort ? UDP.OCTETS : 0));
 }

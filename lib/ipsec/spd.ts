@@ -1,8 +1,8 @@
 /** The security policy database (RFC 2401 4.4.1): which packets are protected, how, and which are not. @module */
 import { FRAGMENT, TUPLE } from "../ip/tuple.ts";
-import { addressWords } from "../ip/words.ts";
+import { sharedWords } from "../ip/words.ts";
 import { AddressTable } from "./address_table.ts";
-import { type Group, GroupChain } from "./tuple_group.ts";
+import { type Group, GroupChain, type GroupEntry } from "./tuple_group.ts";
 import { compareShapes, keyOfSelector, maskOfShape, shapeOf, withoutPorts } from "./tuple_mask.ts";
 import type { Flow, Selector } from "./types.ts";
 
@@ -18,7 +18,7 @@ export class SpdEntry {
   /** Order of insertion; a replaced flow keeps it. */
   readonly number: number;
   readonly group: Group<SpdEntry>;
-  readonly key: Int32Array;
+  row = 0;
   flow!: Flow;
   action = 0;
   protocol = 0;
@@ -32,10 +32,9 @@ export class SpdEntry {
   assigned = 0;
   next: SpdEntry | null = null;
 
-  constructor(number: number, group: Group<SpdEntry>, key: Int32Array, flow: Flow) {
+  constructor(number: number, group: Group<SpdEntry>, flow: Flow) {
     this.number = number;
     this.group = group;
-    this.key = key;
     this.set(flow);
   }
 
@@ -45,9 +44,9 @@ export class SpdEntry {
     this.action = ACTIONS[flow.type];
     this.protocol = flow.protocol;
     this.spi = (flow.spi ?? 0) | 0;
-    this.peer = flow.peer ? addressWords(flow.peer) : null;
+    this.peer = flow.peer ? sharedWords(flow.peer) : null;
     this.peerFamily = flow.peer?.family ?? flow.selector.destination.address.family;
-    this.local = flow.local ? addressWords(flow.local) : null;
+    this.local = flow.local ? sharedWords(flow.local) : null;
   }
 }
 
@@ -59,7 +58,9 @@ class PortFlows {
   best: SpdEntry | null = null;
   next: PortFlows | null = null;
 
-  constructor(readonly group: Group<PortFlows>, readonly key: Int32Array) {}
+  row = 0;
+
+  constructor(readonly group: Group<PortFlows>) {}
 
   /** Adds an entry, or takes over what has become of it. */
   add(entry: SpdEntry): void {
@@ -80,8 +81,7 @@ class PortFlows {
   }
 }
 
-const chains = <Entry extends { key: Int32Array; next: Entry | null }>() =>
-  Array.from({ length: 4 }, () => new GroupChain<Entry>());
+const chains = <Entry extends GroupEntry<Entry>>() => Array.from({ length: 4 }, () => new GroupChain<Entry>());
 /** Place of a direction and family among chains. */
 const chainOf = (direction: number, family: number) => direction << 1 | (family === 6 ? 1 : 0);
 
@@ -158,7 +158,7 @@ export class Spd {
     const { family, shape, key, chain } = placeOf({ ...selector, ...withoutPorts(selector) });
     const group = this.#portChains[chain].make(family, shape);
     let flows = group.find(key);
-    if (flows === null) group.insert(flows = new PortFlows(group, key));
+    if (flows === null) group.insert(flows = new PortFlows(group), key);
     if (present) flows.add(entry);
     else flows.delete(entry);
     if (flows.best === null) this.#portChains[chain].delete(group, flows);
@@ -177,8 +177,8 @@ export class Spd {
       this.#countPeer(entry, -1);
       entry.set(flow);
     } else {
-      entry = new SpdEntry(this.#number++, group, key, flow);
-      group.insert(entry);
+      entry = new SpdEntry(this.#number++, group, flow);
+      group.insert(entry, key);
       this.#size++;
     }
     this.#countPeer(entry, 1);

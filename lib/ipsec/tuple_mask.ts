@@ -56,15 +56,20 @@ export function keyOfSelector(selector: Ends, mask: Int32Array): Int32Array {
   return key;
 }
 
-/** Whether the tuple under the mask is the key; both of `family`. */
-export function sameMasked(tuple: Int32Array, mask: Int32Array, key: Int32Array, family: number): boolean {
-  if ((tuple[1] & mask[1]) !== key[1] || (tuple[5] & mask[5]) !== key[5]) return false;
-  if ((tuple[9] & mask[9]) !== key[9] || (tuple[10] & mask[10]) !== key[10] || (tuple[11] & mask[11]) !== key[11]) {
-    return false;
-  }
-  if (family === 4) return true;
+/** Whether the tuple under the mask is the key at `keys[from]`; both of `family`. */
+export function sameMasked(
+  tuple: Int32Array,
+  mask: Int32Array,
+  keys: Int32Array,
+  from: number,
+  family: number,
+): boolean {
+  const same = (tuple[1] & mask[1]) === keys[from + 1] && (tuple[5] & mask[5]) === keys[from + 5] &&
+    (tuple[9] & mask[9]) === keys[from + 9] && (tuple[10] & mask[10]) === keys[from + 10] &&
+    (tuple[11] & mask[11]) === keys[from + 11];
+  if (!same || family === 4) return same;
   for (let i = 2; i < 5; i++) {
-    if ((tuple[i] & mask[i]) !== key[i] || (tuple[i + 4] & mask[i + 4]) !== key[i + 4]) return false;
+    if ((tuple[i] & mask[i]) !== keys[from + i] || (tuple[i + 4] & mask[i + 4]) !== keys[from + i + 4]) return false;
   }
   return true;
 }
@@ -93,7 +98,7 @@ export class TupleMask {
   contains(tuple: Int32Array): boolean {
     if (tuple[TUPLE.FAMILY] !== this.#family) return false;
     return tuple[TUPLE.FRAGMENT] === FRAGMENT.LATER
-      ? sameMasked(tuple, this.#fragmentMask, this.#fragmentKey, this.#family)
-      : sameMasked(tuple, this.#mask, this.#key, this.#family);
+      ? sameMasked(tuple, this.#fragmentMask, this.#fragmentKey, 0, this.#family)
+      : sameMasked(tuple, this.#mask, this.#key, 0, this.#family);
   }
 }

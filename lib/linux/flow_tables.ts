@@ -18,6 +18,7 @@
  */
 import { type Address, contains, equalAddress, formatPrefix, isUnspecified } from "../ip/address.ts";
 import { parsePrefix, type Prefix } from "../ip/address.ts";
+import { FewEntries } from "../octets/few_entries.ts";
 import type { InterfaceAddress, Route, Rule } from "./rtnetlink.ts";
 
 /** What packets a flow is about; the engine's Selector is one. */
@@ -102,7 +103,7 @@ interface RouteState {
   readonly destination: Prefix;
   readonly excluded: boolean;
   /** By flow: the own address that packets made here shall take. The first flow's counts. */
-  readonly wanted: Map<string, Address | undefined>;
+  readonly wanted: FewEntries<string, Address | undefined>;
   installed?: { readonly source?: Address };
 }
 
@@ -254,7 +255,7 @@ class FamilyTables {
   #put(key: string, state: FlowState, table: TableState, to: Prefix, excluded: boolean, source?: Address): void {
     const route = excluded ? `throw ${formatPrefix(to)}` : formatPrefix(to);
     let routeState = table.routes.get(route);
-    if (!routeState) table.routes.set(route, routeState = { destination: to, excluded, wanted: new Map() });
+    if (!routeState) table.routes.set(route, routeState = { destination: to, excluded, wanted: new FewEntries() });
     routeState.wanted.set(key, source);
     state.places.push({ table, route });
     this.#touch(table, route);
@@ -285,7 +286,7 @@ class FamilyTables {
 
   /** Of the own addresses that flows to one destination want, the one that the kernel would take; else the first flow's. */
   #preferred({ wanted, destination }: RouteState): Address | undefined {
-    const [first] = wanted.values();
+    const first = wanted.first;
     if (!first || wanted.size === 1) return first;
     const others = [...wanted.values()].filter((each) => each && !equalAddress(each, first)) as Address[];
     const natural = others.length ? this.#options.naturalSource(destination) : undefined;

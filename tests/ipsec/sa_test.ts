@@ -92,8 +92,24 @@ Deno.test("An SA says whether it authenticates and encrypts, and who it is", () 
 
 Deno.test("Without authentication there is no replay window, whatever was asked for", () => {
   const b = bench();
-  assertEquals(b.sa({ ...AES, replayWindow: 64 }).replay, null);
-  assertEquals(b.sa({ ...AES, ...SHA1, replayWindow: 64 }).replay?.size, 64);
-  assertEquals(b.sa({ ...AES, ...SHA1, replayWindow: 0 }).replay, null);
-  assertEquals(b.sa({ protocol: AH, oldHeader: true, ...SHA1, replayWindow: 64 }).replay, null);
+  const windowOf = (parameters: Partial<SaParameters>) => {
+    const sa = b.sa(parameters);
+    sa.open();
+    return sa.replay?.size;
+  };
+  assertEquals(windowOf({ ...AES, replayWindow: 64 }), undefined);
+  assertEquals(windowOf({ ...AES, ...SHA1, replayWindow: 64 }), 64);
+  assertEquals(windowOf({ ...AES, ...SHA1, replayWindow: 0 }), undefined);
+  assertEquals(windowOf({ protocol: AH, oldHeader: true, ...SHA1, replayWindow: 64 }), undefined);
+});
+
+Deno.test("An SA makes its contexts with its first packet, and none once it is over", () => {
+  const b = bench();
+  const sa = b.sa({ ...AES, ...SHA1 });
+  assertEquals([sa.cipher, sa.mac], [null, null]);
+  b.wrap(sa, ipPacket({ source: "10.0.0.1", destination: "10.0.0.2", protocol: 17 }));
+  assertEquals([sa.cipher !== null, sa.mac !== null], [true, true]);
+  const unused = b.sa({ ...AES, ...SHA1 });
+  unused[Symbol.dispose]();
+  assertThrows(() => unused.open(), Error, "erased");
 });

@@ -53,6 +53,7 @@ for (const { name: backend, make } of BACKENDS) {
       b.arena.view.setUint32(espAt, vector.spi);
       b.arena.view.setUint32(espAt + 4, vector.sequence);
       b.arena.u8.set(data, dataAt);
+      sa.open();
       sa.protection.protect(b.arena.view, sa, espAt, dataAt, icvAt);
       assertEquals(b.arena.u8.slice(dataAt - 8, icvAt + 16), parseHex(vector.iv + vector.ciphertext + vector.icv));
       assertEquals(sa.protection.unprotect(b.arena.view, sa, espAt, dataAt, icvAt), DROP.none);
@@ -66,6 +67,7 @@ for (const name of ["N", "O"] as const) {
     const vector = PACKET_VECTORS.find((vector) => vector.name === name)!;
     const b = bench();
     using sa = b.sa(parametersOf(vector));
+    sa.open();
     let seen = new Uint8Array();
     const spy = {
       ...sa.mac!,
