@@ -33,7 +33,7 @@ import { monotonicEpoch } from "./clock.ts";
 import { collectGarbage, returnFreeMemory } from "./heap.ts";
 import { IkeRelayServer } from "./ike_relay_server.ts";
 import { IkeSender } from "./ike_sender.ts";
-import type { Report, Role, UdpSocketGrant } from "./packet_orders.ts";
+import type { Order, Report, Role, UdpSocketGrant } from "./packet_orders.ts";
 import { PacketWorkers } from "./packet_workers.ts";
 import { runDirectory } from "./paths.ts";
 import { PathMtus } from "./path_mtus.ts";
@@ -63,6 +63,8 @@ const PROTOCOLS = { 4: [50, 51, 4, 41], 6: [50, 51, 4, 41] } as const;
 /** AES-GCM in UDP over an Ethernet; the first SA corrects it. */
 const FIRST_MTU = 1438;
 const COMMIT_RETRY_MS = 2;
+/** How often a Worker that does not read its orders is waited for; it is then dead, which is told elsewhere. */
+const COMMIT_PATIENCE = 2000;
 const MIN_MTU = 1280;
 const USAGE_MS = 500;
 /** After so many changes garbage is worth collecting, once there has been none for so long: Workers have then done so. */
@@ -253,13 +255,13 @@ export class Enc {
     switch (effect.kind) {
       case "send":
       case "dump":
-        // An answer means "it is so": not before the kernel's tables have what was asked for.
+        // An answer means "it is so": not before Workers and the kernel's tables have what was asked for.
         if (this.#commitScheduled) this.#unsaid.push(effect);
         else this.#say(effect);
         return;
       case "installSa":
         this.#destinations.set(effect.id, effect.sa.destination);
-        return this.#workers.order({
+        return this.#order({
           order: "installSa",
           id: effect.id,
           sa: effect.sa,
@@ -267,30 +269,35 @@ export class Enc {
           pathMtu: this.#pathMtus.of(effect.sa.destination),
         });
       case "updateSa":
-        return this.#workers.order({ order: "updateSa", id: effect.id, sa: effect.sa, state: effect.state });
+        return this.#order({ order: "updateSa", id: effect.id, sa: effect.sa, state: effect.state });
       case "removeSa":
-        this.#workers.order({ order: "removeSa", id: effect.id });
+        this.#order({ order: "removeSa", id: effect.id });
         return this.#forgetSa(effect.id);
       case "link":
-        return this.#workers.order({ order: "link", inner: effect.inner, outer: effect.outer });
+        return this.#order({ order: "link", inner: effect.inner, outer: effect.outer });
       case "addFlow":
         if (effect.replaced) this.#route(effect.replaced, false);
         this.#route(effect.flow, true);
-        return this.#workers.order({ order: "addFlow", flow: effect.flow });
+        return this.#order({ order: "addFlow", flow: effect.flow });
       case "removeFlow":
         this.#route(effect.flow, false);
-        return this.#workers.order({ order: "removeFlow", flow: effect.flow });
+        return this.#order({ order: "removeFlow", flow: effect.flow });
       case "flush":
         for (const id of [...this.#destinations.keys()]) this.#forgetSa(id);
         this.#pending.routes.clear();
         this.#pending.filters.clear();
         this.#noticeAll([...this.#router.replaceAll([]), ...this.#filter.replaceAll([])]);
-        return this.#workers.order({ order: "flush" });
+        return this.#order({ order: "flush" });
       case "sysctl":
         return this.#orderEnable();
       case "log":
         return effect.level === "notice" ? this.#log.notice(effect.text) : this.#log.debug(effect.text);
     }
+  }
+
+  #order(order: Order): void {
+    this.#workers.order(order);
+    this.#scheduleCommit();
   }
 
   #say(effect: Effect & { kind: "send" | "dump" }): void {
@@ -305,7 +312,7 @@ export class Enc {
 
   #orderEnable(): void {
     const isOn = (name: string) => this.#engine.sysctl(name) === "1";
-    this.#workers.order({ order: "enable", esp: isOn("net.inet.esp.enable"), ah: isOn("net.inet.ah.enable") });
+    this.#order({ order: "enable", esp: isOn("net.inet.esp.enable"), ah: isOn("net.inet.ah.enable") });
   }
 
   /** Outgoing flows need a route into the interface; all need a place in the filter. */
@@ -324,10 +331,10 @@ export class Enc {
     setTimeout(() => this.#commit(), 0);
   }
 
-  #commit(): void {
+  #commit(patience = COMMIT_PATIENCE): void {
     // Workers let pass what no flow is about: they must have a flow before its route brings them packets.
-    if (this.#workers.isBehind && !this.#stopping) {
-      setTimeout(() => this.#commit(), COMMIT_RETRY_MS);
+    if (this.#workers.isBehind && !this.#stopping && patience > 0) {
+      setTimeout(() => this.#commit(patience - 1), COMMIT_RETRY_MS);
       return;
     }
     this.#commitScheduled = false;
@@ -341,8 +348,9 @@ export class Enc {
       };
     };
     try {
-      this.#noticeAll(this.#router.update(take(this.#pending.routes)));
-      this.#noticeAll(this.#filter.update(take(this.#pending.filters)));
+      const { routes, filters } = this.#pending;
+      if (routes.size) this.#noticeAll(this.#router.update(take(routes)));
+      if (filters.size) this.#noticeAll(this.#filter.update(take(filters)));
     } catch (error) {
       this.#log.notice(error instanceof Error ? error.message : String(error));
     }

@@ -91,11 +91,16 @@ export class PacketWorkers {
       if (backlog.length || !hand.mailbox.put(order)) backlog.push(order);
       libc().writeBuffer(hand.wakeFd, ONE, 8n);
     });
-    if (this.#retry === undefined && this.isBehind) this.#scheduleRetry();
+    if (this.#retry === undefined && this.#hasBacklog) this.#scheduleRetry();
+  }
+
+  /** Whether a Worker has orders that it has not taken yet. */
+  get isBehind(): boolean {
+    return this.#hasBacklog || this.#hands.some(({ mailbox }) => mailbox.pending > 0);
   }
 
   /** Orders wait here because a mailbox was full. */
-  get isBehind(): boolean {
+  get #hasBacklog(): boolean {
     return this.#backlog.some((backlog) => backlog.length > 0);
   }
 
@@ -109,7 +114,7 @@ export class PacketWorkers {
         backlog.splice(0, given);
         if (given) libc().writeBuffer(hand.wakeFd, ONE, 8n);
       });
-      if (this.isBehind) this.#scheduleRetry();
+      if (this.#hasBacklog) this.#scheduleRetry();
     }, RETRY_MS);
   }
 
