@@ -4,9 +4,9 @@ import { cString, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
 import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, erase } from "../octets/bytes.ts";
 import { packetCipherRow, packetMacRow } from "./algorithms.ts";
-import { HASHES, type HashName } from "./hash.ts";
-import { filledKey } from "./keyed.ts";
 import { erased, Key } from "./key.ts";
+import { HASHES, type HashName } from "./hash.ts";
+import { createHashMacs } from "./libcrypto_hash.ts";
 import { createNodeCrypto } from "./node.ts";
 import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
@@ -19,7 +19,7 @@ export {
   loadLibcrypto,
 } from "../ffi/libcrypto.ts";
 
-/** Address of an EVP_CIPHER_CTX or EVP_MD_CTX; 0n is none. */
+/** Address of an EVP_CIPHER_CTX; 0n is none. */
 type Context = bigint;
 
 const TAG_OCTETS = 16;
@@ -42,15 +42,6 @@ const CIPHERS: Partial<Record<PacketCipherName | AeadName, { name: (keyOctets: n
   "cast128-cbc": { name: () => "CAST5-CBC", legacy: true },
 };
 
-const HASH_NAMES: Readonly<Record<HashName, string>> = {
-  md5: "MD5",
-  sha1: "SHA1",
-  sha256: "SHA2-256",
-  sha384: "SHA2-384",
-  sha512: "SHA2-512",
-  ripemd160: "RIPEMD-160",
-};
-
 function failed(call: string): never {
   throw new Error(`libcrypto: ${call} failed`);
 }
@@ -68,13 +59,14 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   const { u8, u32, view, base, baseNumber } = arena;
   const s = library.symbols;
   const ours = createNodeCrypto(arena);
+  const hashMacs = createHashMacs(library, arena);
 
   /** Algorithms of libcrypto by name; fetching is slow, and the same for all contexts. */
   const fetched = new Map<string, Deno.PointerValue>();
-  function fetch(kind: "EVP_CIPHER_fetch" | "EVP_MD_fetch", name: string): Deno.PointerValue {
+  function fetch(name: string): Deno.PointerValue {
     let algorithm = fetched.get(name);
     if (!algorithm) {
-      algorithm = s[kind](library!.context, cString(name), null);
+      algorithm = s.EVP_CIPHER_fetch(library!.context, cString(name), null);
       if (!algorithm) throw new RangeError(`Cannot use ${name}: ${library!.version} has no such algorithm`);
       fetched.set(name, algorithm);
     }
@@ -104,16 +96,18 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     u32[tagDataWord + 1] = address / 0x1_0000_0000;
   };
 
-  /** A context with its key set; the IV comes with each packet. */
+  /**
+   * A context with its key set; the IV comes with each packet. Padding is not switched off: EVP_Cipher, which CBC uses,
+   * never pads, and a context that is told so is told again, slowly, with each IV.
+   */
   function cipherContext(name: PacketCipherName | AeadName, key: Bytes, encrypt: boolean): Context {
     const three = name === "des-cbc" && !library!.legacy;
-    const algorithm = fetch("EVP_CIPHER_fetch", CIPHERS[three ? "3des-cbc" : name]!.name(key.length));
+    const algorithm = fetch(CIPHERS[three ? "3des-cbc" : name]!.name(key.length));
     const secret = three ? concat(key, key, key) : key.slice();
     const context = s.EVP_CIPHER_CTX_new();
     const done = s.EVP_CipherInit_ex2(context, algorithm, null, null, Number(encrypt), null) === 1 &&
       s.EVP_CIPHER_CTX_set_key_length(context, secret.length) === 1 &&
-      s.EVP_CipherInit_ex2(context, null, secret, null, Number(encrypt), null) === 1 &&
-      s.EVP_CIPHER_CTX_set_padding(context, 0) === 1;
+      s.EVP_CipherInit_ex2(context, null, secret, null, Number(encrypt), null) === 1;
     erase(secret);
     if (done) return context;
     s.EVP_CIPHER_CTX_free(context);
@@ -204,90 +198,6 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     };
   }
 
-  /** A hash context that has taken in `parts`. */
-  function hashContext(hash: HashName, ...parts: Bytes[]): Context {
-    const algorithm = fetch("EVP_MD_fetch", HASH_NAMES[hash]);
-    const context = s.EVP_MD_CTX_new();
-    if (s.EVP_DigestInit_ex2(context, algorithm, null) !== 1) failed(hash);
-    for (const part of parts) {
-      if (s.EVP_DigestUpdate_buffer(context, part, BigInt(part.length)) !== 1) failed(hash);
-    }
-    return context;
-  }
-
-  /** A MAC whose keyed start is hashed once and copied for each packet; `end` makes the value of what was hashed. */
-  function hashMac(
-    hash: HashName,
-    start: Context,
-    end: (work: Context, outAt: number) => void,
-    dispose: () => void,
-  ): PacketMac {
-    let work = hashContext(hash);
-    const begin = () => {
-      if (work === 0n) erased();
-      if (s.EVP_MD_CTX_copy_ex(work, start) !== 1) failed(hash);
-    };
-    const update = (dataAt: number, dataOctets: number) => {
-      if (work === 0n) erased();
-      if (s.EVP_DigestUpdate(work, base + BigInt(dataAt | 0), BigInt(dataOctets | 0)) !== 1) failed(hash);
-    };
-    const finish = (outAt: number) => {
-      if (work === 0n) erased();
-      end(work, outAt);
-    };
-    return {
-      octets: HASHES[hash].outputOctets,
-      begin,
-      update,
-      finish,
-      compute(dataAt, dataOctets, outAt) {
-        begin();
-        update(dataAt, dataOctets);
-        finish(outAt);
-      },
-      [Symbol.dispose]() {
-        if (work === 0n) return;
-        s.EVP_MD_CTX_free(work);
-        s.EVP_MD_CTX_free(start);
-        work = 0n;
-        dispose();
-      },
-    };
-  }
-
-  /** RFC 2104: H(key + opad, H(key + ipad, data)); no SA has a key longer than the hash's block. */
-  function hmac(hash: HashName, key: Uint8Array): PacketMac {
-    const { blockOctets } = HASHES[hash], outputOctets = BigInt(HASHES[hash].outputOctets);
-    const block = new Uint8Array(blockOctets);
-    block.set(key);
-    const innerPad = block.map((octet) => octet ^ 0x36), outerPad = block.map((octet) => octet ^ 0x5c);
-    const inner = hashContext(hash, innerPad), outer = hashContext(hash, outerPad);
-    erase(block, innerPad, outerPad);
-    const end = (work: Context, outAt: number) => {
-      if (
-        s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1 ||
-        s.EVP_MD_CTX_copy_ex(work, outer) !== 1 ||
-        s.EVP_DigestUpdate(work, base + BigInt(outAt | 0), outputOctets) !== 1 ||
-        s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
-      ) failed(hash);
-    };
-    return hashMac(hash, inner, end, () => s.EVP_MD_CTX_free(outer));
-  }
-
-  /** RFC 1828, 1852: H(key, fill, data, key). */
-  function keyed(hash: "md5" | "sha1", givenKey: Uint8Array): PacketMac {
-    const key = concat(givenKey), keyOctets = BigInt(key.length), filled = filledKey(hash, givenKey);
-    const start = hashContext(hash, filled);
-    erase(filled);
-    const end = (work: Context, outAt: number) => {
-      if (
-        s.EVP_DigestUpdate_buffer(work, key, keyOctets) !== 1 ||
-        s.EVP_DigestFinal_ex(work, base + BigInt(outAt | 0), 0n) !== 1
-      ) failed(hash);
-    };
-    return hashMac(hash, start, end, () => erase(key));
-  }
-
   /** RFC 3566: CBC under K1, whose output is thrown away but for the last block, which waits until it is the last. */
   function xcbc(key: Uint8Array): PacketMac {
     const subkeys = xcbcSubkeys(key);
@@ -349,8 +259,9 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   function mac(algorithm: MacName, key: Uint8Array): PacketMac {
     const row = packetMacRow(algorithm, key.length);
     if (algorithm === "aes-xcbc") return xcbc(key);
-    if (algorithm === "keyed-md5" || algorithm === "keyed-sha1") return keyed(row.hash as "md5" | "sha1", key);
-    return hmac(row.hash!, key);
+    if (!hashMacs) return ours.mac(algorithm, key);
+    if (algorithm === "keyed-md5" || algorithm === "keyed-sha1") return hashMacs.keyed(row.hash as "md5" | "sha1", key);
+    return hashMacs.hmac(row.hash!, key);
   }
 
   // Octets drawn ahead, because IVs are short and a draw is not; each is given out once and overwritten.
@@ -384,6 +295,15 @@ export function choosePacketCrypto(arena: Arena, prefer?: PacketCrypto["name"]):
     ? createLibcrypto(arena)
     : createNodeCrypto(arena);
 }
+
+const HASH_NAMES: Readonly<Record<HashName, string>> = {
+  md5: "MD5",
+  sha1: "SHA1",
+  sha256: "SHA2-256",
+  sha384: "SHA2-384",
+  sha512: "SHA2-512",
+  ripemd160: "RIPEMD-160",
+};
 
 const HMAC_NAME = cString("HMAC");
 const HASH_NAME_OCTETS = Object.fromEntries(

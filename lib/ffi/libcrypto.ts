@@ -8,6 +8,11 @@
 
 const POINTER = "pointer", ADDRESS = "usize", BUFFER = "buffer", INT = "i32", U32 = "u32", SIZE = "usize";
 
+// Builds of libcrypto without its deprecated functions lack these.
+const HASH_INIT = { parameters: [ADDRESS], result: INT, optional: true } as const;
+const HASH_UPDATE = { parameters: [ADDRESS, ADDRESS, SIZE], result: INT, optional: true } as const;
+const HASH_FINAL = { parameters: [ADDRESS, ADDRESS], result: INT, optional: true } as const;
+
 const SYMBOLS = {
   // const char *OpenSSL_version(int which)
   OpenSSL_version: { parameters: [INT], result: POINTER },
@@ -24,8 +29,6 @@ const SYMBOLS = {
   EVP_CIPHER_CTX_new: { parameters: [], result: ADDRESS },
   // void EVP_CIPHER_CTX_free(EVP_CIPHER_CTX *)
   EVP_CIPHER_CTX_free: { parameters: [ADDRESS], result: "void" },
-  // int EVP_CIPHER_CTX_set_padding(EVP_CIPHER_CTX *, int padding)
-  EVP_CIPHER_CTX_set_padding: { parameters: [ADDRESS, INT], result: INT },
   // int EVP_CIPHER_CTX_set_key_length(EVP_CIPHER_CTX *, int octets)
   EVP_CIPHER_CTX_set_key_length: { parameters: [ADDRESS, INT], result: INT },
   // int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX *, OSSL_PARAM[])
@@ -44,22 +47,25 @@ const SYMBOLS = {
   // int EVP_Cipher(EVP_CIPHER_CTX *, out, in, unsigned octets)
   EVP_Cipher: { parameters: [ADDRESS, ADDRESS, ADDRESS, U32], result: INT },
 
-  // EVP_MD *EVP_MD_fetch(OSSL_LIB_CTX *, const char *algorithm, const char *properties)
-  EVP_MD_fetch: { parameters: [POINTER, BUFFER, POINTER], result: POINTER },
-  // EVP_MD_CTX *EVP_MD_CTX_new(void)
-  EVP_MD_CTX_new: { parameters: [], result: ADDRESS },
-  // void EVP_MD_CTX_free(EVP_MD_CTX *)
-  EVP_MD_CTX_free: { parameters: [ADDRESS], result: "void" },
-  // int EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from)
-  EVP_MD_CTX_copy_ex: { parameters: [ADDRESS, ADDRESS], result: INT },
-  // int EVP_DigestInit_ex2(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM[])
-  EVP_DigestInit_ex2: { parameters: [ADDRESS, POINTER, POINTER], result: INT },
-  // int EVP_DigestUpdate(EVP_MD_CTX *, data, size_t octets)
-  EVP_DigestUpdate: { parameters: [ADDRESS, ADDRESS, SIZE], result: INT },
-  // The same from a buffer, for keys.
-  EVP_DigestUpdate_buffer: { name: "EVP_DigestUpdate", parameters: [ADDRESS, BUFFER, SIZE], result: INT },
-  // int EVP_DigestFinal_ex(EVP_MD_CTX *, out, unsigned *outOctets)
-  EVP_DigestFinal_ex: { parameters: [ADDRESS, ADDRESS, ADDRESS], result: INT },
+  // int SHA1_Init(SHA_CTX *); the same for the others. Their state is plain memory: what is copied can be gone on from.
+  MD5_Init: HASH_INIT,
+  SHA1_Init: HASH_INIT,
+  SHA256_Init: HASH_INIT,
+  SHA384_Init: HASH_INIT,
+  SHA512_Init: HASH_INIT,
+  RIPEMD160_Init: HASH_INIT,
+  // int SHA1_Update(SHA_CTX *, data, size_t octets)
+  MD5_Update: HASH_UPDATE,
+  SHA1_Update: HASH_UPDATE,
+  SHA256_Update: HASH_UPDATE,
+  SHA512_Update: HASH_UPDATE,
+  RIPEMD160_Update: HASH_UPDATE,
+  // int SHA1_Final(out, SHA_CTX *)
+  MD5_Final: HASH_FINAL,
+  SHA1_Final: HASH_FINAL,
+  SHA256_Final: HASH_FINAL,
+  SHA512_Final: HASH_FINAL,
+  RIPEMD160_Final: HASH_FINAL,
 
   // unsigned char *EVP_Q_mac(OSSL_LIB_CTX *, const char *name, const char *properties, const char *algorithm,
   //   const OSSL_PARAM *, key, size_t keyOctets, data, size_t octets, out, size_t outSize, size_t *outOctets)
