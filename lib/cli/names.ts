@@ -1,52 +1,8 @@
 /** Protocol and service names: /etc/protocols and /etc/services, and a table of ours where the system has none. @module */
 
-const PROTOCOLS: Readonly<Record<string, number>> = {
-  ip: 0,
-  icmp: 1,
-  igmp: 2,
-  ipencap: 4,
-  ipip: 4,
-  tcp: 6,
-  egp: 8,
-  udp: 17,
-  ipv6: 41,
-  rsvp: 46,
-  gre: 47,
-  esp: 50,
-  ah: 51,
-  "ipv6-icmp": 58,
-  icmp6: 58,
-  ospf: 89,
-  pim: 103,
-  ipcomp: 108,
-  vrrp: 112,
-  sctp: 132,
-  udplite: 136,
-};
+import { IP_PROTOCOLS, SERVICES } from "../ip/names.ts";
 
-const SERVICES: Readonly<Record<string, number>> = {
-  ftp: 21,
-  ssh: 22,
-  telnet: 23,
-  smtp: 25,
-  domain: 53,
-  tftp: 69,
-  http: 80,
-  kerberos: 88,
-  pop3: 110,
-  sunrpc: 111,
-  ntp: 123,
-  imap: 143,
-  snmp: 161,
-  bgp: 179,
-  ldap: 389,
-  https: 443,
-  photuris: 468,
-  isakmp: 500,
-  syslog: 514,
-  nfs: 2049,
-  "ipsec-nat-t": 4500,
-};
+const PROTOCOLS: Readonly<Record<string, number>> = { ip: 0, ...IP_PROTOCOLS };
 
 /** Names to numbers. */
 export interface NameTables {

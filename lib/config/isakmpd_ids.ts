@@ -4,7 +4,7 @@ import { type Address, formatPrefix, lengthOfMask, type Prefix, prefixOf } from 
 import { addressId, type ClientSelector, type Identification, textId } from "../isakmp/identification.ts";
 import type { Value } from "./ini.ts";
 import { type ConfReader, originOf, type View } from "./isakmpd_reader.ts";
-import { IP_PROTOCOLS, SERVICES } from "./isakmpd_words.ts";
+import { IP_PROTOCOLS, SERVICES } from "../ip/names.ts";
 
 const PHASE_1_TYPES = ["IPV4_ADDR", "IPV6_ADDR", "FQDN", "USER_FQDN", "KEY_ID"] as const;
 const PHASE_2_TYPES = ["IPV4_ADDR", "IPV4_ADDR_SUBNET", "IPV6_ADDR", "IPV6_ADDR_SUBNET"] as const;

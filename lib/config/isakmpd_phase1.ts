@@ -1,4 +1,5 @@
 /** ISAKMP-peer, ISAKMP-configuration and ISAKMP-transform sections of isakmpd.conf. @module */
+import { SERVICES } from "../ip/names.ts";
 import { AUTHENTICATORS, ESP_CIPHERS } from "../crypto/algorithms.ts";
 import { GROUPS } from "../crypto/group.ts";
 import type { Allowed, AttributeRule, Peer, TransformRule } from "../ike/configuration.ts";
@@ -6,14 +7,7 @@ import { IKE_ATTRIBUTE, IKE_AUTHENTICATION, IKE_GROUP, ISAKMP_TRANSFORM, nameOf 
 import type { Value } from "./ini.ts";
 import { checkDoi, exchangeType, lives, phase1Id } from "./isakmpd_ids.ts";
 import { type ConfReader, originOf, placed, type View } from "./isakmpd_reader.ts";
-import {
-  AUTHENTICATION_WORDS,
-  ENCRYPTION_WORDS,
-  GROUP_WORDS,
-  HASH_WORDS,
-  SERVICES,
-  type Words,
-} from "./isakmpd_words.ts";
+import { AUTHENTICATION_WORDS, ENCRYPTION_WORDS, GROUP_WORDS, HASH_WORDS, type Words } from "./isakmpd_words.ts";
 import { predefinedNames } from "./predefined.ts";
 
 /** Things that all peers share. */
