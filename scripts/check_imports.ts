@@ -42,8 +42,8 @@ export function complaints(path: string, text: string): string[] {
     else if (to[1] !== layer && to[1] !== "std" && allowed !== "all" && !allowed.includes(to[1])) {
       found.push(`${path}: ${layer}/ may not import ${to[1]}/ (${target})`);
     } else if (to[1] === "cli" && layer === "daemon") found.push(`${path}: daemon/ may not import cli/`);
-    else if (layer === "crypto" && to[1] === "ffi" && !path.endsWith("/libcrypto.ts")) {
-      found.push(`${path}: only lib/crypto/libcrypto.ts may import ffi/`);
+    else if (layer === "crypto" && to[1] === "ffi" && !/\/libcrypto(_\w+)?\.ts$/.test(path)) {
+      found.push(`${path}: in lib/crypto only libcrypto*.ts may import ffi/`);
     }
   }
   if (layer !== "ffi" && text.includes("Deno.dlopen")) found.push(`${path}: Deno.dlopen outside lib/ffi`);
