@@ -51,10 +51,14 @@ const chosen = filters.length ? tests.filter((path) => filters.some((filter) => 
 if (filters.length === 0) await step("Format, lint, types, layers", ["task", "check"]);
 // Namespaces, ports and timing belong to one test at a time; everything else may share the machine.
 const alone = (path: string) => /^tests\/(netns|interop)\//.test(path);
-const together = chosen.filter((path) => !alone(path));
+// Test files run in parallel share one process, and with it environment and umask, which these change.
+const processWide = (path: string) => /^tests\/(cli|daemon|linux|release)\//.test(path);
+const together = chosen.filter((path) => !alone(path) && !processWide(path));
 if (together.length) {
   await step("Units, vectors, simulation, fuzz", ["test", "-A", "--quiet", "--parallel", ...together]);
 }
+const inTurn = chosen.filter(processWide);
+if (inTurn.length) await step("Commands and daemons", ["test", "-A", "--quiet", ...inTurn]);
 const apart = chosen.filter(alone);
 if (apart.length) await step("Namespaces and interoperation", ["test", "-A", ...apart]);
 if (filters.length === 0) {
