@@ -5,9 +5,10 @@
  *
  * @module
  */
+import { IP_PROTOCOL, IPV4, IPV6, TCP, UDP } from "../ip/headers.ts";
 import type { Arena } from "../octets/arena.ts";
 import { fold, type Sums, swap16 } from "./sums.ts";
-import { GSO, IPPROTO_TCP, IPPROTO_UDP, NEEDS_SUM, TCP, TCP_FLAG, UDP, V4, V6, VNET, VNET_OCTETS } from "./vnet.ts";
+import { GSO, NEEDS_SUM, VNET, VNET_OCTETS } from "./vnet.ts";
 
 /** The TUN device as the datapath writes to it. Results are octets written, or negative. */
 export interface TunWriter {
@@ -83,15 +84,15 @@ export class Coalescer {
   deliver(at: number, octets: number, protocol: number): void {
     const { u8, view } = this.#arena;
     const v4 = u8[at] >>> 4 === 4;
-    const ipOctets = v4 ? V4.OCTETS : V6.OCTETS;
-    const transport = v4 ? u8[at + V4.PROTOCOL] : u8[at + V6.NEXT_HEADER];
+    const ipOctets = v4 ? IPV4.OCTETS : IPV6.OCTETS;
+    const transport = v4 ? u8[at + IPV4.PROTOCOL] : u8[at + IPV6.NEXT_HEADER];
     const whole = v4
-      ? u8[at] === 0x45 && (view.getUint16(at + V4.FRAGMENT) & 0x3fff) === 0 &&
-        view.getUint16(at + V4.LENGTH) === octets
-      : octets >= V6.OCTETS && view.getUint16(at + V6.LENGTH) === octets - V6.OCTETS;
-    const tcp = transport === IPPROTO_TCP;
+      ? u8[at] === 0x45 && (view.getUint16(at + IPV4.FRAGMENT) & 0x3fff) === 0 &&
+        view.getUint16(at + IPV4.TOTAL_LENGTH) === octets
+      : octets >= IPV6.OCTETS && view.getUint16(at + IPV6.PAYLOAD_LENGTH) === octets - IPV6.OCTETS;
+    const tcp = transport === IP_PROTOCOL.TCP;
     if (
-      !whole || !tcp && !(transport === IPPROTO_UDP && this.#options.udp) ||
+      !whole || !tcp && !(transport === IP_PROTOCOL.UDP && this.#options.udp) ||
       octets <= ipOctets + (tcp ? TCP.OCTETS : UDP.OCTETS)
     ) {
       // Its flow cannot be told cheaply, and order within a flow must hold.
@@ -115,7 +116,7 @@ export class Coalescer {
     const headerOctets = ipOctets + (tcp ? u8[transport + TCP.DATA_OFFSET] >>> 4 << 2 : UDP.OCTETS);
     const payloadOctets = octets - headerOctets;
     const lane = this.#busy ? this.#laneOf(at, v4, transport, tcp) : undefined;
-    const plain = payloadOctets > 0 && (!tcp || (u8[transport + TCP.FLAGS] & ~TCP_FLAG.PSH) === TCP_FLAG.ACK) &&
+    const plain = payloadOctets > 0 && (!tcp || (u8[transport + TCP.FLAGS] & ~TCP.PSH) === TCP.ACK) &&
       headerOctets >= ipOctets + (tcp ? TCP.OCTETS : UDP.OCTETS) && this.#sumIsRight(at, octets, v4, ipOctets, tcp);
     if (!plain) {
       if (lane) this.#write(lane);
@@ -123,14 +124,14 @@ export class Coalescer {
       return;
     }
     const sequence = tcp ? view.getInt32(transport + TCP.SEQUENCE) : 0;
-    const pushed = tcp && (u8[transport + TCP.FLAGS] & TCP_FLAG.PSH) !== 0;
+    const pushed = tcp && (u8[transport + TCP.FLAGS] & TCP.PSH) !== 0;
     if (lane) {
       if (this.#fits(lane, at, v4, transport, headerOctets, payloadOctets, sequence)) {
         this.#setVector(lane.vectorsAt + lane.packets * VECTOR_OCTETS, at + headerOctets, payloadOctets);
         lane.packets++;
         lane.octets += payloadOctets;
         lane.nextSequence = sequence + payloadOctets | 0;
-        if (pushed) u8[lane.at + lane.ipOctets + TCP.FLAGS] |= TCP_FLAG.PSH;
+        if (pushed) u8[lane.at + lane.ipOctets + TCP.FLAGS] |= TCP.PSH;
         if (pushed || payloadOctets < lane.segmentOctets) lane.closed = true;
         return;
       }
@@ -161,8 +162,8 @@ export class Coalescer {
       const other = lane.at;
       if (u8[at] >>> 4 !== u8[other] >>> 4) continue;
       if (view.getInt32(transport, true) !== view.getInt32(other + lane.ipOctets, true)) continue;
-      const from = v4 ? V4.SOURCE : V6.SOURCE;
-      const to = v4 ? V4.OCTETS : V6.OCTETS;
+      const from = v4 ? IPV4.SOURCE : IPV6.SOURCE;
+      const to = v4 ? IPV4.OCTETS : IPV6.OCTETS;
       let same = true;
       for (let j = from; j < to && same; j += 4) same = view.getInt32(at + j, true) === view.getInt32(other + j, true);
       if (same) return lane;
@@ -187,9 +188,9 @@ export class Coalescer {
       payloadOctets > lane.segmentOctets || lane.octets + payloadOctets > SUPER_OCTETS
     ) return false;
     const sameIp = v4
-      ? u8[at + V4.TOS] === u8[other + V4.TOS] && u8[at + V4.TTL] === u8[other + V4.TTL] &&
-        u8[at + V4.FRAGMENT] === u8[other + V4.FRAGMENT]
-      : view.getInt32(at) === view.getInt32(other) && u8[at + V6.HOP_LIMIT] === u8[other + V6.HOP_LIMIT];
+      ? u8[at + IPV4.TOS] === u8[other + IPV4.TOS] && u8[at + IPV4.TTL] === u8[other + IPV4.TTL] &&
+        u8[at + IPV4.FRAGMENT] === u8[other + IPV4.FRAGMENT]
+      : view.getInt32(at) === view.getInt32(other) && u8[at + IPV6.HOP_LIMIT] === u8[other + IPV6.HOP_LIMIT];
     if (!sameIp || !lane.tcp) return sameIp;
     const first = other + lane.ipOctets;
     if (sequence !== lane.nextSequence) return false;
@@ -202,10 +203,10 @@ export class Coalescer {
 
   /** A wrong inner checksum must reach the receiver as it is, not be repaired by segmentation. */
   #sumIsRight(at: number, octets: number, v4: boolean, ipOctets: number, tcp: boolean): boolean {
-    if (!tcp && v4 && this.#arena.view.getUint16(at + ipOctets + UDP.SUM) === 0) return false;
+    if (!tcp && v4 && this.#arena.view.getUint16(at + ipOctets + UDP.CHECKSUM) === 0) return false;
     const pseudo = v4
-      ? this.#sums.sum(at + V4.SOURCE, 8, swap16(tcp ? IPPROTO_TCP : IPPROTO_UDP))
-      : this.#sums.sum(at + V6.SOURCE, 32, swap16(tcp ? IPPROTO_TCP : IPPROTO_UDP));
+      ? this.#sums.sum(at + IPV4.SOURCE, 8, swap16(tcp ? IP_PROTOCOL.TCP : IP_PROTOCOL.UDP))
+      : this.#sums.sum(at + IPV6.SOURCE, 32, swap16(tcp ? IP_PROTOCOL.TCP : IP_PROTOCOL.UDP));
     const transportOctets = octets - ipOctets;
     return fold(this.#sums.sum(at + ipOctets, transportOctets, pseudo) + swap16(transportOctets)) === 0xffff;
   }
@@ -242,24 +243,24 @@ export class Coalescer {
     this.#busy--;
     if (packets === 1) return this.#writeAlone(at, octets, lane.protocol);
     const vnet = at - VNET_OCTETS;
-    const v4 = ipOctets === V4.OCTETS;
+    const v4 = ipOctets === IPV4.OCTETS;
     u8[vnet + VNET.FLAGS] = NEEDS_SUM;
     u8[vnet + VNET.GSO_TYPE] = tcp ? (v4 ? GSO.TCP_V4 : GSO.TCP_V6) : GSO.UDP;
     view.setUint16(vnet + VNET.HEADER_OCTETS, lane.headerOctets, true);
     view.setUint16(vnet + VNET.GSO_OCTETS, lane.segmentOctets, true);
     view.setUint16(vnet + VNET.SUM_START, ipOctets, true);
-    view.setUint16(vnet + VNET.SUM_OFFSET, tcp ? TCP.SUM : UDP.SUM, true);
+    view.setUint16(vnet + VNET.SUM_OFFSET, tcp ? TCP.CHECKSUM : UDP.CHECKSUM, true);
     const transportOctets = octets - ipOctets;
     if (v4) {
-      view.setUint16(at + V4.LENGTH, octets);
-      view.setUint16(at + V4.SUM, 0);
-      view.setUint16(at + V4.SUM, ~this.#sums.sum(at, V4.OCTETS, 0) & 0xffff, true);
-    } else view.setUint16(at + V6.LENGTH, transportOctets);
+      view.setUint16(at + IPV4.TOTAL_LENGTH, octets);
+      view.setUint16(at + IPV4.CHECKSUM, 0);
+      view.setUint16(at + IPV4.CHECKSUM, ~this.#sums.sum(at, IPV4.OCTETS, 0) & 0xffff, true);
+    } else view.setUint16(at + IPV6.PAYLOAD_LENGTH, transportOctets);
     if (!tcp) view.setUint16(at + ipOctets + UDP.LENGTH, transportOctets);
     // NEEDS_SUM: the field holds the pseudo-header's sum, the kernel adds the rest of each segment.
-    const pseudo = v4 ? this.#sums.sum(at + V4.SOURCE, 8, 0) : this.#sums.sum(at + V6.SOURCE, 32, 0);
-    const sum = fold(pseudo + swap16(tcp ? IPPROTO_TCP : IPPROTO_UDP) + swap16(transportOctets));
-    view.setUint16(at + ipOctets + (tcp ? TCP.SUM : UDP.SUM), sum, true);
+    const pseudo = v4 ? this.#sums.sum(at + IPV4.SOURCE, 8, 0) : this.#sums.sum(at + IPV6.SOURCE, 32, 0);
+    const sum = fold(pseudo + swap16(tcp ? IP_PROTOCOL.TCP : IP_PROTOCOL.UDP) + swap16(transportOctets));
+    view.setUint16(at + ipOctets + (tcp ? TCP.CHECKSUM : UDP.CHECKSUM), sum, true);
     if (this.#tun.writev(lane.vectorsAt, packets) < 0) this.#options.lost?.(lane.protocol, packets);
   }
 

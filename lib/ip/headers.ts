@@ -50,7 +50,20 @@ export const IPV6 = {
 
 export const UDP = { SOURCE_PORT: 0, DESTINATION_PORT: 2, LENGTH: 4, CHECKSUM: 6, OCTETS: 8 } as const;
 
-export const TCP = { SOURCE_PORT: 0, DESTINATION_PORT: 2, CHECKSUM: 16, OCTETS: 20 } as const;
+export const TCP = {
+  SOURCE_PORT: 0,
+  DESTINATION_PORT: 2,
+  SEQUENCE: 4,
+  ACKNOWLEDGEMENT: 8,
+  DATA_OFFSET: 12,
+  FLAGS: 13,
+  CHECKSUM: 16,
+  OCTETS: 20,
+  FIN: 0x01,
+  PSH: 0x08,
+  ACK: 0x10,
+  CWR: 0x80,
+} as const;
 
 /** The same offsets serve ICMP (RFC 792) and ICMPv6 (RFC 4443). */
 export const ICMP = { TYPE: 0, CODE: 1, CHECKSUM: 2, REST: 4, OCTETS: 8 } as const;
