@@ -399,6 +399,8 @@ export class Enc {
         });
       case "moved":
         return this.#peerMoved(report.id, report.address, report.port);
+      case "spent":
+        return this.#collectUsage();
       case "tooBig":
         return this.#refreshPathMtus();
       case "mtu":

@@ -82,6 +82,7 @@ export class PacketLoop {
   #toldSize = 0;
   #sawTooBig = false;
   readonly #targets = new Map<Sa, UdpTarget>();
+  #spentSeen = 0;
   #stopped = false;
   #ordersSinceCollection = 0;
 
@@ -327,6 +328,10 @@ export class PacketLoop {
 
   /** Before sleeping: asks for path MTUs if a packet was too big. */
   #settle(): void {
+    if (this.#outbound.spent !== this.#spentSeen) {
+      this.#spentSeen = this.#outbound.spent;
+      this.#send({ report: "spent" });
+    }
     if (!this.#sawTooBig) return;
     this.#sawTooBig = false;
     this.#send({ report: "tooBig" });

@@ -86,6 +86,8 @@ export type Report =
   }
   /** The peer of an SA now sends from here. */
   | { readonly report: "moved"; readonly id: number; readonly address: Address; readonly port: number }
+  /** An SA has reached its hard limit in bytes: the counters are worth reading now. */
+  | { readonly report: "spent" }
   /** The kernel refused packets of an SA as too long for the path. */
   | { readonly report: "tooBig" }
   /** The largest inner packet that every SA can carry in one piece has changed. */

@@ -82,6 +82,8 @@ export class Outbound<Target> {
   /** Packets passed on unchanged because no flow, or a bypass flow, matches. */
   bypassed = 0;
   readonly held = new HeldPackets();
+  /** Times that an SA was found at its hard limit. */
+  spent = 0;
 
   readonly #arena: Arena;
   readonly #sad: Sad;
@@ -127,7 +129,7 @@ export class Outbound<Target> {
     const decision = this.#cache.find(tuple, 0, generation) ?? this.#decide(tuple, generation);
     switch (decision.action) {
       case ACTION.APPLY:
-        if (decision.sa !== null) return this.#protect(decision, at, octets);
+        if (decision.sa !== null) return this.#protect(decision, at, octets, now);
         return this.#withoutSa(decision.entry!, at, octets, now);
       case ACTION.BYPASS:
         return this.#pass(at, octets);
@@ -195,7 +197,7 @@ export class Outbound<Target> {
   }
 
   /** Encapsulates the packet, or each segment of a super-packet, and queues it. */
-  #protect(decision: Decision<Target>, at: number, octets: number): void {
+  #protect(decision: Decision<Target>, at: number, octets: number, now: number): void {
     const segmenter = this.#segmenter;
     if (!segmenter.begin(at, octets)) {
       this.#counters.drop(decision.sa!.protocol, DROP.malformedHeader);
@@ -216,6 +218,13 @@ export class Outbound<Target> {
       packet.octets = segmenter.write(i, packet.at);
       packet.bare = target !== null;
       const drop = encapsulateBundle(this.#arena, sa!, packet);
+      if (drop === DROP.expired) {
+        // Its last octet is spent before the main thread knows: packets go on through another SA, or wait for one.
+        this.spent++;
+        sa!.usable = false;
+        this.#sad.generation++;
+        if (count === 1) return this.take(at, octets, now);
+      }
       if (drop !== 0) {
         this.#counters.drop(outermost!.protocol, drop);
         continue;

@@ -163,7 +163,18 @@ export class Photuris {
       if (!record) return;
       this.#renew(record);
       this.#core.spis.records.delete(record);
+      if (record.role === "user") {
+        this.#core.spis.successors(record).forEach((successor) => this.#installNow(successor));
+      }
     });
+  }
+
+  /** Ends the wait of a user SPI for its predecessor's traffic. */
+  #installNow(record: SpiRecord): void {
+    const { install } = record;
+    record.installAt = 0;
+    record.install = undefined;
+    install?.();
   }
 
   /** Whether an exchange that we have begun with a peer is under way. */
@@ -214,10 +225,7 @@ export class Photuris {
     const core = this.#core;
     if (core.now >= record.expiresAt) return core.remove(record);
     if (record.installAt && core.now >= record.installAt) {
-      const { install } = record;
-      record.installAt = 0;
-      record.install = undefined;
-      install?.();
+      this.#installNow(record);
     }
     if (record.renewAt && core.now >= record.renewAt) this.#renew(record);
   }

@@ -47,15 +47,17 @@ export class Spis {
     return undefined;
   }
 
+  /** Younger SPIs that do what `record` does. */
+  successors(record: SpiRecord): SpiRecord[] {
+    return [...this.records].filter((other) =>
+      other.role === record.role && other.madeAt > record.madeAt && equalAddress(other.peer, record.peer) &&
+      equalAddress(other.local, record.local) && sameProtocols(other, record)
+    );
+  }
+
   /** Whether a younger SPI does what `record` does. */
   isReplaced(record: SpiRecord): boolean {
-    for (const other of this.records) {
-      if (
-        other.role === record.role && other.madeAt > record.madeAt && equalAddress(other.peer, record.peer) &&
-        equalAddress(other.local, record.local) && sameProtocols(other, record)
-      ) return true;
-    }
-    return false;
+    return this.successors(record).length > 0;
   }
 
   /** The youngest SPI of `role` between two ends. */
