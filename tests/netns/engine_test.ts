@@ -146,9 +146,10 @@ Deno.test("a flow for one port protects that port alone", async () => {
 });
 
 Deno.test("every algorithm carries traffic, in tunnel and transport mode", async () => {
-  const { net, west, east, ends } = await hosts("algorithms");
+  const { net, west, east, router, ends } = await hosts("algorithms");
   await using _ = net;
   for (const host of [west, east]) await host.ipsecbox(["sysctl", "net.inet.ah.enable=1"]);
+  const wire = await router.capture("eth0", "ip");
   const esp = [
     `-enc des -key 0123456789abcdef -auth md5 -authkey ${key(16)}`,
     `-enc 3des -key ${key(24)} -auth sha1 -authkey ${key(20)}`,
@@ -185,6 +186,10 @@ Deno.test("every algorithm carries traffic, in tunnel and transport mode", async
       assertEquals(received, 2, `${sa} ${mode}: ${output}`);
     }
   }
+  const seen = (await wire.tshark("-T", "fields", "-e", "frame.protocols")).split("\n").filter(Boolean);
+  assert(seen.length >= 2 * 2 * 2 * (esp.length + ah.length + old.length), `${seen.length} packets`);
+  assertEquals(seen.filter((protocols) => !/^eth:ethertype:ip:(esp|ah|data)/.test(protocols)), []);
+  assertEquals(await wire.tshark("-Y", "_ws.malformed"), "", "tshark finds malformed packets");
 });
 
 Deno.test("AH around ESP, ESP in UDP, and IPv6 around and inside", async () => {

@@ -339,7 +339,7 @@ Suites=QM-ESP-TRP-AES-128-SHA2-256-PFS-GRP14-SUITE
   await using both = await twoGateways({ west: hosts("fd10::1", "fd10::2"), east: hosts("fd10::2", "fd10::1") });
   const { net, west, east } = both;
   await Promise.all([west.up(), east.up()]);
-  const wire = await net.host("west").capture("wan", "ip6 and not udp");
+  const wire = await net.host("west").capture("wan", "ip6 and not udp and not ip6[6] == 0");
   const { received, output } = await net.host("west").ping("fd10::2", { count: 3 });
   assertEquals(received, 3, output);
   const packets = await wire.packets();
