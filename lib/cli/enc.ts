@@ -33,7 +33,8 @@ interface, routes, rules and filters that it made. When it is killed, cleartext 
   --mtu OCTETS     MTU of the interface; without it the MTU follows the SAs in use
   --open           let go what an engine that is no more holds back; start nothing
   --port PORT      UDP port of encapsulated ESP (4500); 0: no UDP encapsulation
-  --workers 1|2    one thread for both directions, or one for each (the default)
+  --workers 1|2    one thread for both directions, which costs less, or one for each, which carries
+                   more both ways at once (the default with more than two processors)
 
 What the engine begins with stands in /etc/ipsecbox/rc.conf (the directory is moved by
 IPSECBOX_ETC): lines of ipsecadm, only new, ip4, flow, group and bind. They are carried out
@@ -79,7 +80,7 @@ function parse(args: string[]): Parsed {
   const parsed = parseArgs(args, {
     boolean: ["n", "v", "hold", "open"],
     string: ["i", "metrics", "mtu", "port", "workers"],
-    default: { i: "enc0", port: "4500", workers: "2" },
+    default: { i: "enc0", port: "4500", workers: navigator.hardwareConcurrency > 2 ? "2" : "1" },
     unknown: (word) => {
       unknown.push(word);
       return false;

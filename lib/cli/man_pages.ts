@@ -833,7 +833,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-enc.8": {
-    source: "8941161c623a3abb",
+    source: "c45f60538b58cc4f",
     text: `IPSECBOX-ENC(8)             System Manager's Manual            IPSECBOX-ENC(8)
 
 NAME
@@ -877,7 +877,9 @@ DESCRIPTION
              UDP port of encapsulated ESP (4500); 0: no UDP encapsulation
 
      --workers 1|2
-             one thread for both directions, or one for each (the default)
+             one thread for both directions, which costs less, or one for
+             each, which carries more both ways at once (the default with more
+             than two processors)
 
      What the engine begins with stands in /etc/ipsecbox/rc.conf (the
      directory is moved by IPSECBOX_ETC): lines of ipsecadm, only new, ip4,

@@ -13,7 +13,7 @@ import { createSums } from "../datapath/sums.ts";
 import { VNET_OCTETS } from "../datapath/vnet.ts";
 import { addressOf } from "../ffi/address.ts";
 import { libc } from "../ffi/libc.ts";
-import { IN_PKTINFO, OPTION, POLLFD, SOCKADDR_IN, SOCKADDR_IN6, SOCKET } from "../ffi/structs.ts";
+import { IN_PKTINFO, OPTION, SOCKADDR_IN, SOCKADDR_IN6 } from "../ffi/structs.ts";
 import { address } from "../ip/address.ts";
 import { TUPLE } from "../ip/tuple.ts";
 import { wordsAddress } from "../ip/words.ts";
@@ -23,6 +23,7 @@ import { COUNTER_OCTETS, createSa, type Sa } from "../ipsec/sa.ts";
 import { setClock, setIdentification } from "../ipsec/scratch.ts";
 import { Sad } from "../ipsec/sad.ts";
 import { Spd, type SpdEntry } from "../ipsec/spd.ts";
+import { Epoll } from "../linux/epoll.ts";
 import { rebuildIpv6Header } from "../linux/message.ts";
 import { Receiver } from "../linux/receive.ts";
 import type { Socket, UdpSocket } from "../linux/sockets.ts";
@@ -30,6 +31,7 @@ import { Transmitter, type UdpTarget } from "../linux/transmit.ts";
 import { type Arena, createArena } from "../octets/arena.ts";
 import { collectGarbage } from "./heap.ts";
 import { Mailbox } from "./mailbox.ts";
+import { Spin, SPIN_MS } from "./spin.ts";
 import type { Order, Report, SocketGrant, WorkerStart } from "./packet_orders.ts";
 
 const ARENA_OCTETS = 48 << 20;
@@ -41,12 +43,12 @@ const PACKET_BATCH = 64;
 const READS = 32;
 const TUN_OCTETS = 65536 + VNET_OCTETS;
 /** Rounds of work after which descriptors that were idle are looked at again. */
-const ROUNDS_BETWEEN_POLLS = 8;
+const ROUNDS_BETWEEN_WAITS = 8;
 /** After so many orders garbage is worth collecting, once nothing has happened for so long. */
 const ORDERS_TO_COLLECT = 1000;
 const QUIET_MS = 1000;
 
-/** Something that is serviced when its descriptor is readable; answers how much it moved. */
+/** Something that is serviced when its descriptor is readable; answers how much it moved, and whether that was all. */
 interface Source {
   readonly fd: number;
   ready: boolean;
@@ -83,6 +85,7 @@ export class PacketLoop {
   #sawTooBig = false;
   readonly #targets = new Map<Sa, UdpTarget>();
   #spentSeen = 0;
+  readonly #spin = new Spin();
   #stopped = false;
   #ordersSinceCollection = 0;
 
@@ -122,7 +125,7 @@ export class PacketLoop {
       tun,
       needsSa: (entry, tuple) => this.#needsSa(entry, tuple),
     });
-    if (start.role !== "in") this.#sources.push({ fd: start.tun.fd, ready: true, service: () => this.#readTun() });
+    if (start.role !== "in") this.#sources.push(this.#source(start.tun.fd, (source) => this.#readTun(source)));
     if (start.role !== "out") {
       for (const grant of start.sockets.protocols) this.#sources.push(this.#packetSource(grant));
       for (const udp of [sockets.udp4, sockets.udp6]) if (udp) this.#sources.push(this.#datagramSource(udp));
@@ -142,51 +145,54 @@ export class PacketLoop {
   /** Moves packets until told to stop. */
   run(): void {
     this.#send({ report: "ready", crypto: this.#crypto.name });
-    const { poll, read } = libc();
-    const { base, i32, view } = this.#arena;
+    const { read } = libc();
+    const { base } = this.#arena;
     const sources = this.#sources;
-    const pollAt = this.#arena.reserve((sources.length + 1) * POLLFD.octets);
     const wakeAt = this.#arena.reserve(8);
-    const fds = [...sources.map(({ fd }) => fd), this.#start.wakeFd];
-    fds.forEach((fd, i) => {
-      i32[(pollAt + i * POLLFD.octets) >> 2] = fd;
-      view.setInt16(pollAt + i * POLLFD.octets + POLLFD.at.events, SOCKET.POLLIN, true);
-    });
+    using epoll = new Epoll(this.#arena, [...sources.map(({ fd }) => fd), this.#start.wakeFd]);
     let rounds = 0;
     while (!this.#stopped) {
       this.#now = performance.now();
       setClock(this.#arena, Math.floor((this.#epochMs + this.#now) / 1000));
       let moved = 0;
-      for (let i = 0; i < sources.length; i++) {
-        const source = sources[i];
-        if (!source.ready) continue;
-        const count = source.service();
-        if (count === 0) source.ready = false;
-        moved += count;
-      }
+      for (let i = 0; i < sources.length; i++) if (sources[i].ready) moved += sources[i].service();
       if (this.#mailbox.pending) this.#obey();
       this.#retryHeld();
-      if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_POLLS) continue;
+      if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_WAITS) continue;
       rounds = 0;
       this.#settle();
-      const collects = this.#ordersSinceCollection >= ORDERS_TO_COLLECT;
-      const ready = poll(base + BigInt(pollAt | 0), fds.length, moved !== 0 ? 0 : collects ? QUIET_MS : -1);
-      if (ready <= 0) {
-        if (ready === 0 && moved === 0 && collects) this.#collect();
-        continue;
-      }
-      for (let i = 0; i < sources.length; i++) {
-        if (view.getInt16(pollAt + i * POLLFD.octets + POLLFD.at.revents, true) !== 0) sources[i].ready = true;
-      }
-      if (view.getInt16(pollAt + sources.length * POLLFD.octets + POLLFD.at.revents, true) !== 0) {
-        read(this.#start.wakeFd, base + BigInt(wakeAt | 0), 8);
+      const ready = this.#wait(epoll, moved !== 0);
+      for (let i = 0; i < ready; i++) {
+        const index = epoll.ready(i);
+        if (index < sources.length) sources[index].ready = true;
+        else read(this.#start.wakeFd, base + BigInt(wakeAt | 0), 8);
       }
     }
     for (const sa of this.#sas.values()) sa[Symbol.dispose]();
     this.#send({ report: "stopped" });
   }
 
-  #readTun(): number {
+  /** Waits until there is something to do; not at all when a source that was ready may be so still. */
+  #wait(epoll: Epoll, busy: boolean): number {
+    let ready = epoll.wait(0);
+    if (ready > 0 || busy) return ready;
+    if (this.#spin.worthwhile) {
+      const { sched_yield } = libc();
+      const end = performance.now() + SPIN_MS;
+      do {
+        sched_yield();
+        ready = epoll.wait(0);
+      } while (ready <= 0 && performance.now() < end);
+      this.#spin.settle(ready > 0);
+      if (ready > 0) return ready;
+    }
+    const collects = this.#ordersSinceCollection >= ORDERS_TO_COLLECT;
+    ready = epoll.wait(collects ? QUIET_MS : -1);
+    if (ready === 0) this.#collect();
+    return ready;
+  }
+
+  #readTun(source: Source): number {
     const { read } = libc();
     const { base } = this.#arena;
     const { fd } = this.#start.tun;
@@ -194,7 +200,10 @@ export class PacketLoop {
     let count = 0;
     while (count < READS) {
       const octets = read(fd, base + BigInt(at | 0), TUN_OCTETS);
-      if (octets <= 0) break;
+      if (octets <= 0) {
+        source.ready = false;
+        break;
+      }
       // A route leads here only once its flow's order is in the mailbox: what was read is judged by that order.
       if (this.#mailbox.pending) {
         this.#outbound.flush();
@@ -208,11 +217,17 @@ export class PacketLoop {
     return count;
   }
 
+  #source(fd: number, service: (source: Source) => number): Source {
+    const source: Source = { fd, ready: true, service: () => service(source) };
+    return source;
+  }
+
   #packetSource(grant: SocketGrant & { readonly protocol: number }): Source {
     const room = { batch: PACKET_BATCH, headroom: RECEIVE_HEADROOM, tailroom: TAILROOM };
     const receiver = new Receiver(this.#arena, asSocket(grant), room);
-    const service = () => {
+    return this.#source(grant.fd, (source) => {
       const count = receiver.receive();
+      source.ready = count === receiver.batch;
       for (let i = 0; i < count; i++) {
         const at = receiver.at(i);
         const octets = receiver.octets(i);
@@ -227,8 +242,7 @@ export class PacketLoop {
       }
       if (count) this.#inbound.flush();
       return count;
-    };
-    return { fd: grant.fd, ready: true, service };
+    });
   }
 
   #datagramSource(udp: UdpSocket): Source {
@@ -240,8 +254,9 @@ export class PacketLoop {
     const v4 = udp.family === 4;
     const packetInfo = v4 ? OPTION.IP_PKTINFO : OPTION.IPV6_PKTINFO;
     const addressAt = v4 ? SOCKADDR_IN.at.address : SOCKADDR_IN6.at.address;
-    const service = () => {
+    return this.#source(udp.fd, (source) => {
       const count = receiver.receive();
+      source.ready = count === receiver.batch;
       for (let i = 0; i < count; i++) {
         const name = receiver.nameAt(i);
         const info = receiver.control(i, packetInfo);
@@ -262,8 +277,7 @@ export class PacketLoop {
       }
       if (count) this.#inbound.flush();
       return count;
-    };
-    return { fd: udp.fd, ready: true, service };
+    });
   }
 
   /** A datagram that is no ESP (RFC 3948 2.2, 2.3): IKE behind its marker; a NAT keepalive says nothing. */

@@ -39,7 +39,15 @@ const SYMBOLS = {
   recvmmsg: { parameters: [FD, ADDRESS, U32, INT, ADDRESS], result: INT },
   // int poll(struct pollfd *fds, nfds_t count, int timeoutMs)
   poll: { parameters: [ADDRESS, U32, INT], result: INT },
-  // The same on a thread of its own, for code that must return to its event loop; errno is that thread's, not ours.
+  // int epoll_create1(int flags)
+  epoll_create1: { parameters: [INT], result: FD },
+  // int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+  epoll_ctl: { parameters: [FD, INT, FD, BUFFER], result: INT },
+  // int epoll_wait(int epoll, struct epoll_event *events, int count, int timeoutMs)
+  epoll_wait: { parameters: [FD, ADDRESS, INT, INT], result: INT },
+  // int sched_yield(void)
+  sched_yield: { parameters: [], result: INT },
+  // poll on a thread of its own, for code that must return to its event loop; errno is that thread's, not ours.
   pollAsync: { name: "poll", parameters: [BUFFER, "u64", INT], result: INT, nonblocking: true },
 
   // The buffer forms of the calls above, for everything that is not the packet path.

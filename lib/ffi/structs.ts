@@ -57,6 +57,11 @@ export const MMSGHDR = layout({ ...MSGHDR_FIELDS, pad: 4, length: "u32" });
 export const CMSGHDR = layout({ length: "size", level: "i32", type: "i32" });
 /** struct pollfd */
 export const POLLFD = layout({ fd: "i32", events: "i16", revents: "i16" });
+/** struct epoll_event, which x86_64 alone packs; `data` is 64 bits of the caller's. */
+export const EPOLL_EVENT_BY_ARCHITECTURE = {
+  x86_64: layout({ events: "u32", data: 8 }),
+  aarch64: layout({ events: "u32", data: "u64" }),
+} as const satisfies Record<Architecture, Layout<"events" | "data">>;
 /** struct timeval */
 export const TIMEVAL = layout({ seconds: "i64", microseconds: "i64" });
 /** struct sockaddr_in */
@@ -205,6 +210,9 @@ export const OPTION = {
   NETLINK_CAP_ACK: [270, 10],
   NETLINK_GET_STRICT_CHK: [270, 12],
 } as const;
+
+/** Of epoll(7). */
+export const EPOLL = { EPOLL_CLOEXEC: 0o2000000, EPOLL_CTL_ADD: 1, EPOLLIN: 0x01 } as const;
 
 /** Values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER. */
 export const PMTU = { DONT: 0, WANT: 1, DO: 2, PROBE: 3 } as const;

@@ -7,17 +7,20 @@ const ABI: Record<structs.Architecture, Record<string, number>> = JSON.parse(
 );
 /** Padding that C does not name. */
 const PADDING = new Set(["pad", "zero", "rest", "more", "last"]);
-const TABLES = ["IOCTL", "OPEN", "TUN", "SOCKET", "OPTION", "PMTU"] as const;
+const TABLES = ["IOCTL", "OPEN", "TUN", "SOCKET", "OPTION", "PMTU", "EPOLL"] as const;
 
 /** Ours under the names of abi.json. */
 function ours(architecture: structs.Architecture): Map<string, number> {
   const values = new Map<string, number>();
-  for (const [name, value] of Object.entries(structs) as [string, unknown][]) {
-    if (typeof value !== "object" || value === null || !("octets" in value && "at" in value)) continue;
-    const { octets, at } = value as structs.Layout<string>;
+  const addLayout = (name: string, { octets, at }: structs.Layout<string>) => {
     values.set(`${name}__octets`, octets);
     for (const [field, offset] of Object.entries(at)) if (!PADDING.has(field)) values.set(`${name}__${field}`, offset);
+  };
+  for (const [name, value] of Object.entries(structs) as [string, unknown][]) {
+    if (typeof value !== "object" || value === null || !("octets" in value && "at" in value)) continue;
+    addLayout(name, value as structs.Layout<string>);
   }
+  addLayout("EPOLL_EVENT", structs.EPOLL_EVENT_BY_ARCHITECTURE[architecture]);
   for (const table of TABLES) {
     const rows = table === "OPEN" ? { ...structs.OPEN, ...structs.OPEN_BY_ARCHITECTURE[architecture] } : structs[table];
     for (const [name, value] of Object.entries(rows)) {

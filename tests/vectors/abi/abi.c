@@ -8,6 +8,7 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -52,6 +53,9 @@ SIZE(CMSGHDR, struct cmsghdr)
 AT(CMSGHDR, struct cmsghdr, length, cmsg_len)
 AT(CMSGHDR, struct cmsghdr, level, cmsg_level)
 AT(CMSGHDR, struct cmsghdr, type, cmsg_type)
+SIZE(EPOLL_EVENT, struct epoll_event)
+AT(EPOLL_EVENT, struct epoll_event, events, events)
+AT(EPOLL_EVENT, struct epoll_event, data, data)
 SIZE(POLLFD, struct pollfd)
 AT(POLLFD, struct pollfd, fd, fd)
 AT(POLLFD, struct pollfd, events, events)
@@ -206,3 +210,7 @@ PMTU(DONT)
 PMTU(WANT)
 PMTU(DO)
 PMTU(PROBE)
+
+VALUE(EPOLL__EPOLL_CLOEXEC, EPOLL_CLOEXEC)
+VALUE(EPOLL__EPOLL_CTL_ADD, EPOLL_CTL_ADD)
+VALUE(EPOLL__EPOLLIN, EPOLLIN)
