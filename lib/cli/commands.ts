@@ -1,5 +1,7 @@
 /** Every subcommand, in the order in which help lists them. @module */
 import { basename } from "node:path";
+import { tellStandardError } from "../daemon/standard_error.ts";
+import { didYouMean } from "../octets/nearest.ts";
 import { CommandError, type CommandRow } from "./command.ts";
 
 export const COMMANDS: readonly CommandRow[] = [
@@ -144,15 +146,31 @@ ${rows.join("\n")}
 
 const encoder = new TextEncoder();
 
-/** Writes all of `text`, also to a pipe that takes it in pieces. */
+const LONG_WORDS = /(\S{200})\S+/g;
+
+/** Messages repeat words of files and arguments, which must not steer the terminal. */
+// deno-lint-ignore no-control-regex
+const harmless = (text: string) => text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "?");
+
+/**
+ * Writes all of `text`, also to a pipe that takes it in pieces. What standard error does not take is lost.
+ *
+ * @throws {CommandError} when standard output takes no more: without a word where its reader has had enough (`head`)
+ */
 export function print(text: string, to: { writeSync(octets: Uint8Array): number } = Deno.stdout): void {
+  if (to === Deno.stderr) return tellStandardError(harmless(text));
   let octets = encoder.encode(text);
-  while (octets.length) octets = octets.subarray(to.writeSync(octets));
+  try {
+    while (octets.length) octets = octets.subarray(to.writeSync(octets));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw new CommandError("");
+    throw new CommandError(`cannot write to standard output: ${(error as Error).message}`);
+  }
 }
 
 function nearest(word: string): string {
-  const close = COMMANDS.filter((row) => row.name.startsWith(word) || word.startsWith(row.name));
-  return close.length ? `; did you mean "${close[0].name}"?` : "";
+  const close = word && COMMANDS.find(({ name }) => name.startsWith(word) || word.startsWith(name));
+  return close ? `; did you mean "${close.name}"?` : didYouMean(word, COMMANDS.map(({ name }) => name));
 }
 
 /**
@@ -164,31 +182,36 @@ export async function runCommand(invokedAs: string, args: string[]): Promise<num
   const called = basename(invokedAs);
   const byLink = COMMANDS.find((row) => row.name === called);
   const [first, ...rest] = byLink ? [byLink.name, ...args] : args;
-  if (first === undefined || first === "help" || first === "--help" || first === "-h") {
-    const row = COMMANDS.find((row) => row.name === rest[0]);
-    if (!row && rest[0] !== undefined) {
-      print(`ipsecbox: no command "${rest[0]}"${nearest(rest[0])}\n`, Deno.stderr);
-      return 2;
+  const row = byLink ?? COMMANDS.find((row) => row.name === first);
+  try {
+    if (row) return await (await row.load()).run(rest);
+    return await runOverview(first, rest);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (error.message) {
+      print(`${row?.name ?? "ipsecbox"}: ${error.message.replaceAll(LONG_WORDS, "$1...")}\n`, Deno.stderr);
     }
-    const module = row && await row.load();
-    if (module && rest.length > 1) return await module.run(["help", ...rest.slice(1)]);
-    print(module ? module.HELP : overview(), first === undefined ? Deno.stderr : Deno.stdout);
-    return first === undefined ? 2 : 0;
+    return error.status;
   }
+}
+
+/** What is no command: `help`, `version`, nothing, or a mistake. */
+async function runOverview(first: string | undefined, rest: string[]): Promise<number> {
   if (first === "version" || first === "--version") {
     print(`ipsecbox ${VERSION}\n`);
     return 0;
   }
-  const row = byLink ?? COMMANDS.find((row) => row.name === first);
-  if (!row) {
-    print(`ipsecbox: no command "${first}"${nearest(first)}. "ipsecbox help" lists them\n`, Deno.stderr);
+  if (first === undefined) {
+    print(overview(), Deno.stderr);
     return 2;
   }
-  try {
-    return await (await row.load()).run(rest);
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    print(`${row.name}: ${error.message}\n`, Deno.stderr);
-    return error.status;
+  if (!["help", "--help", "-h"].includes(first)) {
+    throw new CommandError(`no command "${first}"${nearest(first)} ("ipsecbox help" lists them)`, 2);
   }
+  const row = COMMANDS.find((row) => row.name === rest[0]);
+  if (!row && rest[0] !== undefined) throw new CommandError(`no command "${rest[0]}"${nearest(rest[0])}`, 2);
+  const module = row && await row.load();
+  if (module && rest.length > 1) return await module.run(["help", ...rest.slice(1)]);
+  print(module ? module.HELP : overview());
+  return 0;
 }

@@ -191,23 +191,36 @@ function createFile(path: string): Deno.FsFile {
   }
 }
 
+/** The next octets of `file`, or of standard input; 0 or null at the end. @throws {CommandError} */
+async function readInto(chunk: Uint8Array, file: Deno.FsFile | undefined, path: string): Promise<number | null> {
+  try {
+    return await (file ?? Deno.stdin).read(chunk);
+  } catch (error) {
+    throw new CommandError(`-r ${path}: ${(error as Error).message}`);
+  }
+}
+
+function openFile(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    throw new CommandError(`-r ${path || `""`}: ${(error as Error).message}`);
+  }
+}
+
 /** The frames of a file. @throws {CommandError} */
 async function* framesOf(path: string): AsyncGenerator<Frame> {
   const reader = new PcapReader();
   let file: Deno.FsFile | undefined;
   try {
-    file = path === "-" ? undefined : Deno.openSync(path);
+    file = path === "-" ? undefined : openFile(path);
     const chunk = new Uint8Array(65536);
-    const from = file ?? Deno.stdin;
-    for (let count = await from.read(chunk); count !== null; count = await from.read(chunk)) {
+    for (let count = await readInto(chunk, file, path); count; count = await readInto(chunk, file, path)) {
       yield* reader.push(chunk.subarray(0, count));
     }
     reader.end();
   } catch (error) {
     if (error instanceof PcapError) throw new CommandError(`${path}: ${error.message}`);
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
-      throw new CommandError(`-r ${path}: ${error.message}`);
-    }
     throw error;
   } finally {
     file?.close();

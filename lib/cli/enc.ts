@@ -7,6 +7,7 @@ import { type MetricsAddress, MetricsServer, parseMetricsAddress } from "../daem
 import { rcConfPath } from "../daemon/paths.ts";
 import { loadSysctlConf } from "../daemon/sysctl_file.ts";
 import { removeTable } from "../linux/nft.ts";
+import { SysctlError } from "../linux/sysctl.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { restrain } from "../linux/privileges.ts";
 import { CommandError } from "./command.ts";
@@ -66,6 +67,16 @@ function metricsOption(value: unknown): MetricsAddress {
   }
 }
 
+/** What sysctl.conf says. */
+function sysctlConf(set: boolean) {
+  try {
+    return loadSysctlConf(undefined, undefined, set);
+  } catch (error) {
+    if (error instanceof SysctlError) throw new CommandError(error.message);
+    throw error;
+  }
+}
+
 interface Parsed {
   readonly options: EncOptions;
   readonly check: boolean;
@@ -99,7 +110,7 @@ function parse(args: string[]): Parsed {
       udpPort: numberOption("--port", parsed.port, 0, 65535),
       workers: numberOption("--workers", parsed.workers, 1, 2) as 1 | 2,
       libcrypto: Deno.env.get("IPSECBOX_LIBCRYPTO") === "off" ? "off" : "auto",
-      sysctls: loadSysctlConf(),
+      sysctls: sysctlConf(parsed.n !== true),
     },
   };
 }

@@ -27,7 +27,7 @@ export function readKeyFile(path: string): Bytes {
       : error instanceof Deno.errors.PermissionDenied
       ? "no permission to read it"
       : (error as Error).message;
-    throw new CommandError(`${path}: ${reason}`);
+    throw new CommandError(`${path || `""`}: ${reason}`);
   }
   try {
     return parseKeyText(text);

@@ -27,21 +27,25 @@ function readTable(path: string): Map<string, number> {
   return names;
 }
 
+function lookUp(table: Readonly<Record<string, number>>, name: string): number | undefined {
+  const word = name.toLowerCase();
+  return Object.hasOwn(table, word) ? table[word] : undefined;
+}
+
 /** The system's tables, read when the first name is asked for. */
 export function systemNames(): NameTables {
   let protocols: Map<string, number> | undefined;
   let services: Map<string, number> | undefined;
-  const lookUp = (table: Map<string, number>, own: Readonly<Record<string, number>>, name: string) =>
-    table.get(name) ?? table.get(name.toLowerCase()) ??
-      (Object.hasOwn(own, name.toLowerCase()) ? own[name.toLowerCase()] : undefined);
+  const find = (table: Map<string, number>, own: Readonly<Record<string, number>>, name: string) =>
+    table.get(name) ?? table.get(name.toLowerCase()) ?? lookUp(own, name);
   return {
-    protocol: (name) => lookUp(protocols ??= readTable("/etc/protocols"), PROTOCOLS, name),
-    service: (name) => lookUp(services ??= readTable("/etc/services"), SERVICES, name),
+    protocol: (name) => find(protocols ??= readTable("/etc/protocols"), PROTOCOLS, name),
+    service: (name) => find(services ??= readTable("/etc/services"), SERVICES, name),
   };
 }
 
 /** Only the tables built in: the same on every machine. */
 export const builtInNames: NameTables = {
-  protocol: (name) => PROTOCOLS[name.toLowerCase()],
-  service: (name) => SERVICES[name.toLowerCase()],
+  protocol: (name) => lookUp(PROTOCOLS, name),
+  service: (name) => lookUp(SERVICES, name),
 };

@@ -5,7 +5,7 @@ import { sysctlConfPath } from "../daemon/paths.ts";
 import { EngineUnreachableError, PfkeyClient } from "../daemon/pfkey_client.ts";
 import { readSysctlConf } from "../daemon/sysctl_file.ts";
 import { knobComplaint, KNOBS } from "../engine/sysctl.ts";
-import { readSysctl, SysctlError, SYSTEM_SETTINGS, writeSysctl } from "../linux/sysctl.ts";
+import { readSysctl, SysctlError, SYSTEM_SETTINGS, systemSetting, writeSysctl } from "../linux/sysctl.ts";
 import { didYouMean } from "../octets/nearest.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
@@ -89,18 +89,22 @@ function keep(name: string, value: string): void {
 }
 
 async function set(name: string, value: string): Promise<void> {
-  const system = SYSTEM_SETTINGS[name];
-  try {
-    if (system) writeSysctl(system, value);
-    else await askEngine(`${name}=${value}`);
-  } catch (error) {
-    if (error instanceof SysctlError) throw new CommandError(error.message);
-    throw error;
-  }
+  const system = systemSetting(name);
+  if (system) writeSysctl(system, value);
+  else await askEngine(`${name}=${value}`);
   keep(name, value);
 }
 
 export async function run(args: string[]): Promise<number> {
+  try {
+    return await showOrSet(args);
+  } catch (error) {
+    if (error instanceof SysctlError) throw new CommandError(error.message);
+    throw error;
+  }
+}
+
+async function showOrSet(args: string[]): Promise<number> {
   const flags = args.filter((word) => word.startsWith("-"));
   const words = args.filter((word) => !word.startsWith("-"));
   if (args[0] === "help" || flags.includes("--help")) {

@@ -72,6 +72,7 @@ function intervalOf(args: readonly string[]): number {
   if (option !== "-d" || rest.length) {
     throw new CommandError(`"${args.join(" ")}" is not known here ("ipsecbox help top")`, 2);
   }
+  if (value === undefined) throw new CommandError("-d needs SECONDS", 2);
   const seconds = Number(value);
   if (!(seconds >= 0.1 && seconds <= 3600)) throw new CommandError(`-d "${value}": 0.1 to 3600 seconds are allowed`, 2);
   return 1000 * seconds;

@@ -147,7 +147,8 @@ function offersOf(
 
 function readConfig(faults: Faults, line: number, words: string[], into: Record<Parameter, number>): void {
   const [name = "", text = "", ...more] = words;
-  const parameter = SPELLINGS[name] ?? (Object.hasOwn(DEFAULTS, name) ? name as Parameter : undefined);
+  const spelled = Object.hasOwn(SPELLINGS, name) ? SPELLINGS[name] : name;
+  const parameter = Object.hasOwn(DEFAULTS, spelled) ? spelled as Parameter : undefined;
   if (!parameter) {
     const names = Object.keys(DEFAULTS);
     return faults.error(line, `found parameter "${name}", allowed: ${names.join(", ")}${didYouMean(name, names)}`);

@@ -2,6 +2,7 @@
 import { check, libc } from "../ffi/libc.ts";
 import { SOCKET } from "../ffi/structs.ts";
 import { LOG_CLASSES, type LogClass } from "../ike/events.ts";
+import { tellStandardError } from "./standard_error.ts";
 
 /** Severity of syslog(3). */
 export type Severity = "error" | "warning" | "notice" | "info" | "debug";
@@ -99,8 +100,7 @@ export function stderrSink(): LogSink {
     write(_severity, line) {
       const time = new Date();
       const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((n) => String(n).padStart(2, "0"));
-      let octets = encoder.encode(`${clock.join("")}.${String(time.getMilliseconds()).padStart(3, "0")} ${line}\n`);
-      while (octets.length) octets = octets.subarray(Deno.stderr.writeSync(octets));
+      tellStandardError(`${clock.join("")}.${String(time.getMilliseconds()).padStart(3, "0")} ${line}\n`);
     },
   };
 }

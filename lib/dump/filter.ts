@@ -135,7 +135,7 @@ class Parser {
 
   #protocol(): Filter {
     const text = this.#take("a protocol");
-    const wanted = PROTOCOLS[text] ?? number(text, 255, "proto");
+    const wanted = Object.hasOwn(PROTOCOLS, text) ? PROTOCOLS[text] : number(text, 255, "proto");
     return ({ protocol }) => protocol === wanted;
   }
 
@@ -157,7 +157,7 @@ class Parser {
       throw error;
     }
     if (what !== "port") throw new FilterError(`"${which} ${what}": host, net or port follows ${which}`);
-    const port = PORTS[text] ?? number(text, 65535, "port");
+    const port = Object.hasOwn(PORTS, text) ? PORTS[text] : number(text, 65535, "port");
     return (seen) => either(seen.sourcePort === port, seen.destinationPort === port);
   }
 }

@@ -7,6 +7,9 @@ import { HeaderWalk, walkHeaders } from "./walk.ts";
 const HAS_PORTS = new Uint8Array(256);
 for (const protocol of ["TCP", "UDP", "DCCP", "SCTP", "UDPLITE"] as const) HAS_PORTS[IP_PROTOCOL[protocol]] = 1;
 
+/** Whether packets of an IP protocol begin with ports. */
+export const hasPorts = (protocol: number): boolean => HAS_PORTS[protocol] !== 0;
+
 const ownWalk = new HeaderWalk();
 
 /** Writes addresses, protocol, ports and fragment flag of a packet whose headers have been walked. */
@@ -24,11 +27,11 @@ export function fillTuple(view: DataView, at: number, walk: HeaderWalk, tuple: I
     }
   }
   tuple[TUPLE.PROTOCOL] = walk.protocol;
-  const hasPorts = HAS_PORTS[walk.protocol] !== 0 && walk.fragmentOffset === 0 &&
+  const portsFollow = hasPorts(walk.protocol) && walk.fragmentOffset === 0 &&
     at + walk.octets - walk.payloadAt >= 4;
-  tuple[TUPLE.SOURCE_PORT] = hasPorts ? view.getUint16(walk.payloadAt) : 0;
-  tuple[TUPLE.DESTINATION_PORT] = hasPorts ? view.getUint16(walk.payloadAt + 2) : 0;
-  tuple[TUPLE.FRAGMENT] = !walk.fragment ? FRAGMENT.NONE : hasPorts ? FRAGMENT.FIRST : FRAGMENT.LATER;
+  tuple[TUPLE.SOURCE_PORT] = portsFollow ? view.getUint16(walk.payloadAt) : 0;
+  tuple[TUPLE.DESTINATION_PORT] = portsFollow ? view.getUint16(walk.payloadAt + 2) : 0;
+  tuple[TUPLE.FRAGMENT] = !walk.fragment ? FRAGMENT.NONE : portsFollow ? FRAGMENT.FIRST : FRAGMENT.LATER;
 }
 
 /** The tuple of the packet at `at`; false (and the tuple unspecified) when it is no sound IP packet. Never throws. */

@@ -97,5 +97,6 @@ export const PROTOCOL_NAMES: Readonly<Record<string, number>> = {
 /** The number of a protocol's name or number. */
 export function protocolNumber(text: string | number): number | undefined {
   if (typeof text === "number") return text;
-  return /^\d+$/.test(text) ? Number(text) : PROTOCOL_NAMES[text];
+  if (/^\d+$/.test(text)) return Number(text);
+  return Object.hasOwn(PROTOCOL_NAMES, text) ? PROTOCOL_NAMES[text] : undefined;
 }

@@ -6,6 +6,10 @@ export const SYSTEM_SETTINGS: Readonly<Record<string, string>> = {
   "net.inet6.ip6.forwarding": "net.ipv6.conf.all.forwarding",
 };
 
+/** Linux's name of a setting that OpenBSD calls `name`; undefined where Linux has none. */
+export const systemSetting = (name: string): string | undefined =>
+  Object.hasOwn(SYSTEM_SETTINGS, name) ? SYSTEM_SETTINGS[name] : undefined;
+
 /** A setting that cannot be read or written. */
 export class SysctlError extends Error {
   override name = "SysctlError";

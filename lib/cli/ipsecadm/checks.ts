@@ -1,5 +1,6 @@
 /** What a whole command line must have, in the order in which it is looked at. @module */
 import { type AuthenticatorRow, checkKey, type CipherRow } from "../../crypto/algorithms.ts";
+import { hasPorts } from "../../ip/classify.ts";
 import type { Values } from "./modifiers.ts";
 
 interface Check {
@@ -22,8 +23,10 @@ function keyComplaint(option: string, row: CipherRow | AuthenticatorRow | undefi
     checkKey(row, key);
     return undefined;
   } catch (error) {
-    if (error instanceof RangeError) return error.message.replace("Cannot use key", option);
-    throw error;
+    if (!(error instanceof RangeError)) throw error;
+    const octets = row.key.min + row.saltOctets;
+    const help = row.key.min === row.key.max ? `: "ipsecbox genkey ${8 * octets}" makes one` : "";
+    return error.message.replace("Cannot use key", option) + help;
   }
 }
 
@@ -75,8 +78,9 @@ export const CHECKS: readonly Check[] = [
   {
     of: ["flow"],
     complaint({ transport, sourcePort, destinationPort }) {
-      if (transport || (sourcePort === undefined && destinationPort === undefined)) return undefined;
-      return "-sport and -dport need -transport";
+      if (sourcePort === undefined && destinationPort === undefined) return undefined;
+      if (!transport) return "-sport and -dport need -transport";
+      return hasPorts(transport) ? undefined : `-sport and -dport: packets of protocol ${transport} have no ports`;
     },
   },
   { of: PAIRS, complaint: ({ dst2 }) => need(dst2, "-dst2 is needed: the destination of the second SA") },

@@ -117,8 +117,8 @@ const SECURITY_PROTOCOLS: Readonly<Record<string, SecurityProtocol>> = {
 };
 
 function securityProtocol(option: string, text: string): SecurityProtocol {
-  const protocol = SECURITY_PROTOCOLS[text.toLowerCase()];
-  if (protocol) return protocol;
+  const word = text.toLowerCase();
+  if (Object.hasOwn(SECURITY_PROTOCOLS, word)) return SECURITY_PROTOCOLS[word];
   if (/^(ipcomp|108)$/i.test(text)) throw new CommandError(`${option}: IP compression is not supported`);
   throw new CommandError(`${option}: no security protocol "${text}": esp, ah and ip4 (50, 51, 4) are there`);
 }
