@@ -11,7 +11,7 @@ import { didYouMean, nearestWord } from "../octets/nearest.ts";
 import type { Secret } from "../octets/secret.ts";
 import type { Fault, Section, Tree, Value } from "./ini.ts";
 import { lifetime, phase1Id, phase2Id } from "./isakmpd_ids.ts";
-import { Phase1Reader } from "./isakmpd_phase1.ts";
+import { Phase1Reader, warnGuessable } from "./isakmpd_phase1.ts";
 import { Phase2Reader } from "./isakmpd_phase2.ts";
 import { ConfReader, originOf } from "./isakmpd_reader.ts";
 import { ROOT_SECTIONS, type SectionKind, TELLING_TAGS } from "./isakmpd_tags.ts";
@@ -190,7 +190,7 @@ function readUnused(reader: ConfReader, phase1: Phase1Reader, phase2: Phase2Read
       if (kind === "Lifetime") lifetime(reader, view);
       else if (kind === "IPsec-ID") {
         const type = section.values.get("id-type")?.text.toUpperCase() ?? "";
-        if (["FQDN", "USER_FQDN", "KEY_ID"].includes(type)) phase1Id(reader, view);
+        if (["FQDN", "USER_FQDN", "UFQDN", "ASN1_DN", "DER_ASN1_DN", "KEY_ID"].includes(type)) phase1Id(reader, view);
         else phase2Id(reader, view);
       } else {
         phase1.readUnused(view);
@@ -207,7 +207,7 @@ function kindOfUnnamed(section: Section): SectionKind | undefined {
 }
 
 /** Initiator-ID sections: `Authentication` by a name that is an ID (isakmpd.conf(5)). */
-function initiatorSecrets(reader: ConfReader): Configuration["initiatorSecrets"] {
+function initiatorSecrets(reader: ConfReader, isAggressive: boolean): Configuration["initiatorSecrets"] {
   const secrets = new Map<string, { secret: Secret; origin: Origin }>();
   for (const section of reader.tree.values()) {
     const value = section.values.get("authentication");
@@ -215,6 +215,7 @@ function initiatorSecrets(reader: ConfReader): Configuration["initiatorSecrets"]
     reader.seen.set(section.name.toLowerCase(), "Initiator-ID");
     const secret = reader.secret(value);
     const { name } = section;
+    if (secret && isAggressive) warnGuessable(reader, value, secret);
     if (secret) {
       secrets.set(isAddress(name) ? formatAddress(parseAddress(name)) : name, { secret, origin: originOf(value) });
     }
@@ -338,7 +339,7 @@ export function resolveIsakmpdConf(
     ...roots,
     connections: allConnections,
     defaultSuites: phase2.suitesOf(reader.list(general, "Default-phase-2-suites")!),
-    initiatorSecrets: initiatorSecrets(reader),
+    initiatorSecrets: initiatorSecrets(reader, phase1.peers().some(({ exchange }) => exchange === "AGGRESSIVE")),
     xauthUsers: xauthUsers(reader),
     clientAddressing: addressing.rows,
   };

@@ -1,22 +1,29 @@
 /** ID sections (Phase1-ID, IPsec-ID) and lifetimes of isakmpd.conf. @module */
 import type { LifeRule } from "../ike/configuration.ts";
 import { type Address, formatPrefix, lengthOfMask, type Prefix, prefixOf } from "../ip/address.ts";
-import { addressId, type ClientSelector, type Identification, textId } from "../isakmp/identification.ts";
+import {
+  addressId,
+  type ClientSelector,
+  distinguishedNameId,
+  type Identification,
+  textId,
+} from "../isakmp/identification.ts";
+import { CertificateError } from "../x509/error.ts";
 import type { Value } from "./ini.ts";
 import { type ConfReader, originOf, type View } from "./isakmpd_reader.ts";
 import { IP_PROTOCOLS, SERVICES } from "../ip/names.ts";
 
-const PHASE_1_TYPES = ["IPV4_ADDR", "IPV6_ADDR", "FQDN", "USER_FQDN", "KEY_ID"] as const;
+const PHASE_1_TYPES = ["IPV4_ADDR", "IPV6_ADDR", "FQDN", "USER_FQDN", "ASN1_DN", "KEY_ID"] as const;
 const PHASE_2_TYPES = ["IPV4_ADDR", "IPV4_ADDR_SUBNET", "IPV6_ADDR", "IPV6_ADDR_SUBNET"] as const;
 const EITHER = [...new Set<string>([...PHASE_1_TYPES, ...PHASE_2_TYPES])];
-const UFQDN_ALIAS: Readonly<Record<string, string>> = { UFQDN: "USER_FQDN" };
+const ALIASES: Readonly<Record<string, string>> = { UFQDN: "USER_FQDN", DER_ASN1_DN: "ASN1_DN" };
 
 /** The ID-type, one of `allowed`. */
 function idType<Type extends string>(reader: ConfReader, view: View, allowed: readonly Type[]): Type | undefined {
   const value = reader.get(view, "ID-type");
   if (!value) return reader.missing(view, "ID-type", allowed.join(", "));
   const written = value.text.toUpperCase();
-  const type = allowed.find((one) => one === (UFQDN_ALIAS[written] ?? written));
+  const type = allowed.find((one) => one === (ALIASES[written] ?? written));
   if (type) return type;
   const phase = allowed.some((one) => one.endsWith("_SUBNET")) ? 2 : 1;
   return EITHER.includes(written)
@@ -60,6 +67,24 @@ function networkOf(reader: ConfReader, view: View, family: 4 | 6): Prefix | unde
   return prefix;
 }
 
+/** What `Name` holds, by ID-type. */
+const NAME_FORMS = {
+  FQDN: "a host name",
+  USER_FQDN: "user@host",
+  ASN1_DN: 'a name as "ipsecbox pki dn" prints it, such as /C=SE/O=MySite/CN=gw.mysite.se',
+  KEY_ID: "text",
+} as const;
+
+function distinguishedName(reader: ConfReader, name: Value): Identification | undefined {
+  try {
+    return distinguishedNameId(name.text.replace(/^DN:/, ""));
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    const why = error.message.replace(/^name "(?:[^"\\]|\\.)*": /, "");
+    return reader.refuse(name, name.text, `${NAME_FORMS.ASN1_DN} (${why})`);
+  }
+}
+
 /** Who somebody is in phase 1. */
 export function phase1Id(reader: ConfReader, view: View): Identification | undefined {
   const type = idType(reader, view, PHASE_1_TYPES);
@@ -70,10 +95,11 @@ export function phase1Id(reader: ConfReader, view: View): Identification | undef
   }
   const name = reader.get(view, "Name");
   if (!name?.text) {
-    return reader.missing(view, "Name", type === "FQDN" ? "a host name" : type === "USER_FQDN" ? "user@host" : "text");
+    return reader.missing(view, "Name", NAME_FORMS[type]);
   }
-  if (type === "USER_FQDN" && !/^[^@]+@[^@]+$/.test(name.text)) return reader.refuse(name, name.text, "user@host");
-  if (type === "FQDN" && /[@\s/]/.test(name.text)) return reader.refuse(name, name.text, "a host name");
+  if (type === "USER_FQDN" && !/^[^@]+@[^@]+$/.test(name.text)) return reader.refuse(name, name.text, NAME_FORMS[type]);
+  if (type === "FQDN" && /[@\s/]/.test(name.text)) return reader.refuse(name, name.text, NAME_FORMS[type]);
+  if (type === "ASN1_DN") return distinguishedName(reader, name);
   return textId(type, name.text);
 }
 

@@ -4,6 +4,7 @@ import { AUTHENTICATORS, ESP_CIPHERS } from "../crypto/algorithms.ts";
 import { GROUPS } from "../crypto/group.ts";
 import type { Allowed, AttributeRule, Peer, TransformRule } from "../ike/configuration.ts";
 import { IKE_ATTRIBUTE, IKE_AUTHENTICATION, IKE_GROUP, ISAKMP_TRANSFORM, nameOf } from "../isakmp/numbers.ts";
+import type { Secret } from "../octets/secret.ts";
 import type { Value } from "./ini.ts";
 import { checkDoi, exchangeType, lives, phase1Id } from "./isakmpd_ids.ts";
 import { type ConfReader, originOf, placed, type View } from "./isakmpd_reader.ts";
@@ -238,7 +239,7 @@ export class Phase1Reader {
     const remoteId = identify(remoteIdAt);
     const flags = this.#flags(view);
     const extensions = this.#extensions(view, flags);
-    if (secretAt && mode) this.#checkSecret(secretAt, secret?.length ?? 0, mode);
+    if (secretAt && secret && mode) this.#checkSecret(secretAt, secret, mode);
     if (mode && !secret && address && mode.transforms.every(usesSecret)) {
       reader.missing(
         view,
@@ -323,16 +324,33 @@ export class Phase1Reader {
     return userAt && password ? { modeConfig, xauth: { role: "client", user: userAt.text, password } } : {};
   }
 
-  #checkSecret(at: Value, octets: number, mode: MainMode): void {
+  #checkSecret(at: Value, secret: Secret, mode: MainMode): void {
     if (!mode.transforms.some(usesSecret)) {
       this.reader.warn(
         at,
         `not used: ${mode.transformsAt.file}:${mode.transformsAt.line} [${mode.transformsAt.section}] Transforms has no PRE_SHARED`,
       );
-    } else if (mode.exchange === "AGGRESSIVE" && octets < 16) {
-      this.reader.warn(at, `only ${octets} octets long: aggressive mode lets anybody who asks guess it off line`);
-    }
+    } else if (mode.exchange === "AGGRESSIVE") warnGuessable(this.reader, at, secret);
   }
+}
+
+/** Octets, and different ones among them, that a key needs which anybody may try to guess off line. */
+const ENOUGH_OCTETS = 16, ENOUGH_DIFFERENT = 8;
+
+/** In aggressive mode the responder sends a hash made with the key to anybody who asks, who then has all the time to guess. */
+export function warnGuessable(reader: ConfReader, at: Value, secret: Secret): void {
+  const octets = secret.reveal();
+  const different = new Set(octets).size;
+  const why = octets.length < ENOUGH_OCTETS
+    ? `only ${octets.length} octets long`
+    : different < ENOUGH_DIFFERENT
+    ? `only ${different} different octets`
+    : undefined;
+  if (!why) return;
+  reader.warn(
+    at,
+    `${why}: aggressive mode lets anybody who asks guess it off line; make one with "ipsecbox genkey 256", or use main mode or certificates`,
+  );
 }
 
 /** Words of a peer's Flags. `Stayalive` is 1999's: connections that are to be kept up are. */

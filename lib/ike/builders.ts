@@ -1,20 +1,13 @@
 /** Makes each kind of payload that is sent, from what the exchange has gathered. @module */
 import { addressId } from "../isakmp/identification.ts";
 import type { Payload } from "../isakmp/message.ts";
-import { DOI, NOTIFY, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
-import {
-  CERT_LAYOUT,
-  CERT_REQUEST_LAYOUT,
-  ID_LAYOUT,
-  NAT_OA_LAYOUT,
-  NONCE_LAYOUT,
-  NOTIFY_LAYOUT,
-} from "../isakmp/payloads.ts";
-import { concat } from "../octets/bytes.ts";
+import { PAYLOAD } from "../isakmp/numbers.ts";
+import { CERT_LAYOUT, CERT_REQUEST_LAYOUT, ID_LAYOUT, NAT_OA_LAYOUT, NONCE_LAYOUT } from "../isakmp/payloads.ts";
 import { isSignature } from "./authentication.ts";
 import { natHash } from "./keys.ts";
 import { ourVendorIds } from "./capabilities.ts";
 import { responderLifetimes } from "./lifetimes.ts";
+import { initialContact } from "./notify.ts";
 import type { Token } from "./rows.ts";
 import type { Context } from "./state.ts";
 import { address } from "../ip/address.ts";
@@ -60,15 +53,7 @@ export const BUILDERS: Readonly<Record<Exclude<Token, "HASH">, (context: Context
       return responderLifetimes(exchange).map((body) => ({ type: PAYLOAD.NOTIFY, body }));
     }
     if (exchange.name === "INFO") return exchange.outgoing!.filter(({ type }) => type === PAYLOAD.NOTIFY);
-    if (!sa.negotiation!.sendInitialContact) return [];
-    const body = NOTIFY_LAYOUT.encode({
-      doi: DOI.IPSEC,
-      protocol: PROTOCOL_ID.ISAKMP,
-      type: NOTIFY.INITIAL_CONTACT,
-      spi: concat(sa.initiatorCookie, sa.responderCookie),
-      data: new Uint8Array(0),
-    });
-    return payload(PAYLOAD.NOTIFY, body);
+    return sa.negotiation!.sendInitialContact ? [initialContact(sa)] : [];
   },
 
   DELETE: ({ exchange }) => exchange.outgoing!.filter(({ type }) => type === PAYLOAD.DELETE),

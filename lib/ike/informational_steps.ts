@@ -3,7 +3,7 @@ import { describeSelector } from "../isakmp/identification.ts";
 import { bodiesOf, type Payload } from "../isakmp/message.ts";
 import { isErrorNotify, nameOf, NOTIFY, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { DELETE_LAYOUT, NOTIFY_LAYOUT } from "../isakmp/payloads.ts";
-import { type Bytes, equal } from "../octets/bytes.ts";
+import { type Bytes, concat, equal } from "../octets/bytes.ts";
 import { Reader } from "../octets/reader.ts";
 import type { Endpoint, Fault } from "./events.ts";
 import { fail, suspect } from "./exchange.ts";
@@ -13,7 +13,7 @@ import { acceptDpd, answerDpd } from "./liveness.ts";
 import { drop, endpointText, log } from "./log.ts";
 import { describeOffer } from "./negotiate.ts";
 import { pairOfSpi, removePair } from "./pairs.ts";
-import { endPhase1, identityKey } from "./phase1_sa.ts";
+import { endPhase1, forgetOlder, identityKey } from "./phase1_sa.ts";
 import { cookieKey } from "./receive.ts";
 import type { Context, Core, Exchange, Phase1Sa } from "./state.ts";
 
@@ -42,6 +42,10 @@ function actOnNotify(core: Core, sa: Phase1Sa, notify: Notify): void {
     case NOTIFY.RESPONDER_LIFETIME:
       if (protocol === PROTOCOL_ID.ISAKMP) shortenPhase1(core, sa, data);
       return;
+    case NOTIFY.INITIAL_CONTACT:
+      // After Aggressive Mode, and from peers that always send it by itself.
+      if (equal(spi, concat(sa.initiatorCookie, sa.responderCookie))) forgetOlder(core, sa);
+      return;
     default:
       if (isErrorNotify(type)) actOnError(core, sa, notify);
   }
@@ -52,6 +56,7 @@ function shortenPhase1(core: Core, sa: Phase1Sa, data: Bytes): void {
   const { seconds } = readLifetime(1, data);
   const before = core.timers.at(sa, "expire");
   if (sa.role !== "initiator" || !seconds || before === undefined) return;
+  log(core, "Negotiation", 20, () => `Phase 1 with peer ${sa.peer.name}: RESPONDER-LIFETIME ${seconds} seconds`);
   const expire = sa.establishedAt + 1000 * seconds;
   if (expire >= before) return;
   core.timers.set(sa, "expire", Math.max(expire, core.now));

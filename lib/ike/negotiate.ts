@@ -336,25 +336,55 @@ export function choosePhase2(
 
 // ---- answers -------------------------------------------------------------------------------------------------------
 
-/** Whether `answer` says the same as `offer`: every attribute once, in any order and form; a shorter life is allowed. */
+/** Whether `answer` says the same as `offer`: every attribute once, in any order and form. Lives may differ. */
 function answers(phase: 1 | 2, offer: Transform, answer: Transform): boolean {
   if (offer.id !== answer.id) return false;
   const { type, duration } = LIFE_CLASSES[phase];
   const plain = ({ attributes }: Transform) => attributes.filter((a) => a.type !== type && a.type !== duration);
   const offered = plain(offer), answered = plain(answer);
   if (offered.length !== answered.length) return false;
-  if (!offered.every((a) => answered.some((b) => equalAttribute(a, b)))) return false;
+  return offered.every((a) => answered.some((b) => equalAttribute(a, b))) &&
+    valuesOf(phase, answer.attributes).lives.every(({ duration }) => duration > 0);
+}
+
+/**
+ * The lives of an answer, each the shorter of what was offered and answered. RFC 2407 4.5.4 has the responder keep to the
+ * offer; many add a life, or shorten one, where they should notify. Whoever ends an SA first is safe.
+ */
+function settleLives(phase: 1 | 2, offer: Transform, answer: Transform): { transform: Transform; changes: string[] } {
+  const classes = LIFE_CLASSES[phase];
   const before = valuesOf(phase, offer.attributes).lives;
-  return valuesOf(phase, answer.attributes).lives.every((life) =>
-    before.some((other) => other.type === life.type && life.duration <= other.duration && life.duration > 0)
-  );
+  const after = valuesOf(phase, answer.attributes).lives;
+  const changes = after.flatMap(({ type, duration }) => {
+    const own = before.find((life) => life.type === type);
+    if (own?.duration === duration) return [];
+    const unit = nameOf(LIFE_TYPE, type).toLowerCase();
+    if (!own) return [`the responder adds a life of ${duration} ${unit}`];
+    return [`the responder answers ${duration} ${unit} for ${own.duration}; ${Math.min(own.duration, duration)} hold`];
+  });
+  const settled = after.map(({ type, duration }) => ({
+    type,
+    duration: Math.min(duration, before.find((life) => life.type === type)?.duration ?? duration),
+  }));
+  const kept = before.filter(({ type }) => !after.some((life) => life.type === type));
+  const attributes = [
+    ...answer.attributes.filter(({ type }) => type !== classes.type && type !== classes.duration),
+    ...[...settled, ...kept].flatMap(({ type, duration }) => [
+      numberAttribute(classes.type, type),
+      numberAttribute(classes.duration, duration),
+    ]),
+  ];
+  return { transform: { ...answer, attributes }, changes };
 }
 
 /** One transform chosen out of an offer. */
 export interface Answered {
   readonly offered: Proposal;
   readonly answer: Proposal;
+  /** As it holds: with the shorter lives. */
   readonly transform: Transform;
+  /** What the responder did to the lives, for people. */
+  readonly changes: readonly string[];
 }
 
 /**
@@ -375,10 +405,10 @@ export function acceptAnswer(phase: 1 | 2, offer: readonly Proposal[], answer: r
     const ours = offered.find(({ protocol }) => protocol === proposal.protocol);
     if (!ours) throw refuse(`chooses ${nameOf(PROTOCOL_ID, proposal.protocol)}, which was not offered`);
     if (proposal.transforms.length !== 1) throw refuse(`has ${proposal.transforms.length} transforms, one is needed`);
-    const transform = proposal.transforms[0];
-    const same = ours.transforms.filter((candidate) => answers(phase, candidate, transform));
-    if (same.length === 0) throw refuse("chooses a transform that was not offered");
-    return { offered: ours, answer: proposal, transform };
+    const chosen = proposal.transforms[0];
+    const same = ours.transforms.find((candidate) => answers(phase, candidate, chosen));
+    if (!same) throw refuse("chooses a transform that was not offered");
+    return { offered: ours, answer: proposal, ...settleLives(phase, same, chosen) };
   });
 }
 

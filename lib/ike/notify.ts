@@ -4,7 +4,7 @@ import { encodeMessage, type Header, type Payload } from "../isakmp/message.ts";
 import { DOI, EXCHANGE, NOTIFY, type NotifyName, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { NOTIFY_LAYOUT } from "../isakmp/payloads.ts";
 import { Builder } from "../octets/builder.ts";
-import type { Bytes } from "../octets/bytes.ts";
+import { type Bytes, concat } from "../octets/bytes.ts";
 import type { Endpoint } from "./events.ts";
 import { beginProtected } from "./exchange.ts";
 import { log } from "./log.ts";
@@ -20,6 +20,10 @@ export function sendProtected(core: Core, sa: Phase1Sa, payloads: readonly Paylo
 export function notifyPayload(type: number, protocol: number, spi: Bytes, data: Bytes = new Uint8Array(0)): Payload {
   return { type: PAYLOAD.NOTIFY, body: NOTIFY_LAYOUT.encode({ doi: DOI.IPSEC, protocol, type, spi, data }) };
 }
+
+/** INITIAL-CONTACT, RFC 2407 4.6.3.3: its SPI is the cookies of the SA under which it is sent. */
+export const initialContact = ({ initiatorCookie, responderCookie }: Phase1Sa): Payload =>
+  notifyPayload(NOTIFY.INITIAL_CONTACT, PROTOCOL_ID.ISAKMP, concat(initiatorCookie, responderCookie));
 
 /** Tells the peer under its SA why an exchange failed; a Quick Mode is named by the initiator's SPI. Never answers INFO. */
 export function notifyPeer(core: Core, exchange: Exchange, type: NotifyName): void {

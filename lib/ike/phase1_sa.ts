@@ -14,7 +14,7 @@ import { beginExtensions } from "./extension_steps.ts";
 import { NegotiationError } from "./fault.ts";
 import { drop, endpointText, log } from "./log.ts";
 import { beginLiveness } from "./liveness.ts";
-import { notifyPlain, sendProtected } from "./notify.ts";
+import { initialContact, notifyPlain, sendProtected } from "./notify.ts";
 import { reportEnded, reportEstablished, reportRefusal } from "./outcome.ts";
 import { removePair } from "./pairs.ts";
 import { cookieKey, missing, openingKey } from "./receive.ts";
@@ -204,6 +204,9 @@ export function established(core: Core, sa: Phase1Sa): void {
   for (const other of siblings(core, sa)) replace(core, other);
   core.established.add(identityKey(sa.peer, sa.remoteId!), sa);
   core.establishedByAddress.add(formatAddress(sa.remote.address), sa);
+  // The responder of Aggressive Mode has sent nothing encrypted yet. XAUTH clients wait for a question now, not for this.
+  const isLate = sa.role === "responder" && sa.exchangeType === EXCHANGE.AGGRESSIVE && !sa.peer.xauth;
+  if (isLate && negotiation!.sendInitialContact) sendProtected(core, sa, [initialContact(sa)]);
   log(core, "SA", 10, () => `Phase 1 with ${describeId(sa.remoteId!)} at ${endpointText(sa.remote)}: ${terms!.text}`);
   reportEstablished(core, sa);
   beginLiveness(core, sa);
@@ -256,7 +259,7 @@ function restore(core: Core, sa: Phase1Sa): void {
  * INITIAL-CONTACT: the peer knows nothing of what we had with it before this negotiation began (RFC 2407 4.6.3.3). What
  * was made meanwhile stays: both sides may have begun at once.
  */
-function forgetOlder(core: Core, sa: Phase1Sa): void {
+export function forgetOlder(core: Core, sa: Phase1Sa): void {
   for (const other of siblings(core, sa)) {
     if (other.establishedAt < sa.startedAt) endPhase1(core, other, "initial contact");
   }

@@ -80,10 +80,11 @@ export function choose({ sa, message }: Context): void {
 }
 
 /** Initiator: the answer must be one of our transforms. */
-export function acceptChoice({ sa, message }: Context): void {
+export function acceptChoice({ core, sa, message }: Context): void {
   const n = sa.negotiation!;
   const { proposals } = decodeSa(bodyOf(message!.payloads, PAYLOAD.SA)!);
-  const [{ transform, answer }] = acceptAnswer(1, n.offer!, proposals);
+  const [{ transform, answer, changes }] = acceptAnswer(1, n.offer!, proposals);
+  for (const change of changes) log(core, "Negotiation", 20, () => `Phase 1 with peer ${sa.peer.name}: ${change}`);
   sa.responderCookie = message!.header.responderCookie;
   const { peer, role } = sa;
   setTerms(sa, transform, ruleOf(1, answer.protocol, transform, peer.transforms, methodTranslation(peer, role)));
@@ -296,7 +297,7 @@ export function* prove({ core, sa }: Context): Generator<Wait, void, any> {
   const n = sa.negotiation!;
   const octets = proofHash(sa, sa.role);
   const { base, proof } = methodOf(sa.terms!.method);
-  n.sendInitialContact = sa.exchangeType !== AGGRESSIVE && !knowsOther(core, sa);
+  n.sendInitialContact = !knowsOther(core, sa);
   if (proof === "hash") {
     n.proof = { type: PAYLOAD.HASH, body: HASH_LAYOUT.encode({ hash: octets }) };
     return;
@@ -357,8 +358,12 @@ export function* verify({ sa, message }: Context): Generator<Wait, void, any> {
   }
 }
 
-/** INITIAL-CONTACT is noted here and acted on once the peer is proven; HASH_I and HASH_R do not cover it. */
+/**
+ * INITIAL-CONTACT is noted here and acted on once the peer is proven. HASH_I and HASH_R do not cover it: what came in clear
+ * anybody may have added.
+ */
 export function readNotifies({ sa, message }: Context): void {
+  if (!message!.nextIv) return;
   const CKY = concat(sa.initiatorCookie, sa.responderCookie);
   for (const body of bodiesOf(message!.payloads, PAYLOAD.NOTIFY)) {
     const { type, spi } = NOTIFY_LAYOUT.decode(body);

@@ -272,6 +272,9 @@ export function acceptChoice(context: Context): void {
   const { payloads } = message!;
   const answered = acceptAnswer(2, quick.offer!, decodeSa(bodyOf(payloads, PAYLOAD.SA)!).proposals);
   checkSpis(answered.map(({ answer }) => answer));
+  const tell = (change: string) =>
+    log(core, "Negotiation", 20, () => `Connection ${quick.connection!.name}: ${change}`);
+  for (const { changes } of answered) for (const change of changes) tell(change);
   const translation = encapsulationTranslation(sa);
   const suite = quick.suites[answered[0].offered.number - 1] ?? quick.suites[0];
   const protocols = suite.protocols.map((protocolRule) => {
@@ -300,7 +303,9 @@ export function acceptChoice(context: Context): void {
   for (const body of bodiesOf(payloads, PAYLOAD.NOTIFY)) {
     const { type, protocol, data } = NOTIFY_LAYOUT.decode(body);
     if (type === NOTIFY.RESPONDER_LIFETIME && protocol !== PROTOCOL_ID.ISAKMP) {
-      quick.lifetime = { ...quick.lifetime, ...defined(readLifetime(2, data)) };
+      const lifetime = defined(readLifetime(2, data));
+      quick.lifetime = { ...quick.lifetime, ...lifetime };
+      tell(`RESPONDER-LIFETIME ${Object.entries(lifetime).map(([unit, number]) => `${number} ${unit}`).join(", ")}`);
     }
   }
   const refused = authorize(core, sa, quick, quick.terms!, "initiator");

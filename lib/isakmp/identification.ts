@@ -13,6 +13,8 @@ import {
 } from "../ip/address.ts";
 import { type Bytes, concat, decodeText, encodeText, equal } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
+import { CertificateError } from "../x509/error.ts";
+import { type DistinguishedName, nameFromText, parseName } from "../x509/name.ts";
 import { ID_TYPE, nameOf } from "./numbers.ts";
 
 /** The body of an ID payload. `protocol` and `port` 0 mean any. */
@@ -63,6 +65,21 @@ export function subnetId(of: Prefix, protocol = 0, port = 0): Identification {
 /** The ID that is text: FQDN, USER_FQDN or KEY_ID. */
 export function textId(type: "FQDN" | "USER_FQDN" | "KEY_ID", text: string): Identification {
   return { type: ID_TYPE[type], protocol: 0, port: 0, data: encodeText(text) };
+}
+
+/** The ID that is a distinguished name in one line, `/C=SE/O=MySite/CN=gw`. @throws {CertificateError} */
+export function distinguishedNameId(text: string): Identification {
+  return { type: ID_TYPE.DER_ASN1_DN, protocol: 0, port: 0, data: nameFromText(text).der };
+}
+
+/** The name in a DER_ASN1_DN; undefined when it is none. */
+function nameIn(data: Bytes): DistinguishedName | undefined {
+  try {
+    return parseName(data);
+  } catch (error) {
+    if (error instanceof CertificateError) return undefined;
+    throw error;
+  }
 }
 
 /** A client ID as it is sent: a single address as an address, anything else as a network. */
@@ -148,20 +165,25 @@ export function withinSelector(outer: ClientSelector, inner: ClientSelector): bo
     outer.prefix.length <= inner.prefix.length && contains(outer.prefix, inner.prefix.address);
 }
 
-/** Whether two IDs name the same identity; protocol and port do not belong to it. FQDN and USER_FQDN ignore case. */
+/**
+ * Whether two IDs name the same identity; protocol and port do not belong to it. FQDN and USER_FQDN ignore case, names
+ * compare as RFC 5280 7.1 has it.
+ */
 export function sameIdentity(a: Identification, b: Identification): boolean {
   if (a.type !== b.type) return false;
   if (a.type === ID_TYPE.FQDN || a.type === ID_TYPE.USER_FQDN) {
     return decodeText(a.data).toLowerCase() === decodeText(b.data).toLowerCase();
   }
-  return equal(a.data, b.data);
+  if (equal(a.data, b.data)) return true;
+  const key = a.type === ID_TYPE.DER_ASN1_DN ? nameIn(a.data)?.key : undefined;
+  return key !== undefined && key === nameIn(b.data)?.key;
 }
 
 const printable = (octets: Uint8Array) => octets.every((octet) => octet >= 0x20 && octet < 0x7f);
 
 /**
  * An ID for people and as the name of isakmpd's Initiator-ID sections: the address, `network/length`, `first-last`, the
- * text, or hexadecimal digits where the data is not printable.
+ * text, a name as `/C=SE/CN=gw`, or hexadecimal digits where the data is not printable.
  */
 export function formatId(id: Identification): string {
   const { type, data } = id;
@@ -181,6 +203,8 @@ export function formatId(id: Identification): string {
       case ID_TYPE.IPV4_ADDR_RANGE:
       case ID_TYPE.IPV6_ADDR_RANGE:
         return `${formatAddress(address(data.subarray(0, half)))}-${formatAddress(address(data.subarray(half)))}`;
+      case ID_TYPE.DER_ASN1_DN:
+        return nameIn(data)?.text ?? formatHex(data);
     }
   }
   return printable(data) ? decodeText(data) : formatHex(data);

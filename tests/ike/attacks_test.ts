@@ -155,3 +155,50 @@ Deno.test("a limit of phase 1 in kilobytes is kept", () => {
   assertEquals(west.ike.phase1Status()[0].softAt, 0, "and the first one is used no more");
   assertEquals(blocked(west, east, NAME), undefined);
 });
+
+/** Puts other lives into the SA payload of east's answer. */
+function answerWithLife(ends: Ends, ...attributes: ReturnType<typeof numberAttribute>[]) {
+  inTheMiddle(ends, (octets) => {
+    const clear = inClear(octets);
+    const body = clear && bodyOf(clear.payloads, PAYLOAD.SA);
+    if (!body) return octets;
+    const [proposal] = decodeSa(body).proposals;
+    const [transform] = proposal.transforms;
+    const plain = transform.attributes.filter(({ type }) => type !== 11 && type !== 12);
+    const sa = encodeSa([{ ...proposal, transforms: [{ ...transform, attributes: [...plain, ...attributes] }] }]);
+    return encodeMessage(clear!.header, clear!.payloads.map((p) => p.type === PAYLOAD.SA ? { ...p, body: sa } : p));
+  });
+}
+
+const life = (seconds: number) => [numberAttribute(11, 1), numberAttribute(12, seconds)];
+
+Deno.test("a life that the responder adds or shortens holds, one that it lengthens does not, and the log says so", () => {
+  const run = (seconds: number, offersLife: boolean) => {
+    const transform = offersLife ? phase1Transform() : { ...phase1Transform(), lives: [] };
+    const ends = gateways({ peer: { transforms: [transform] }, westEnvironment: { wantsLog: () => true } });
+    answerWithLife(ends, ...life(seconds));
+    ends.west.input((ike, now) => ike.start(now));
+    ends.network.run(1000);
+    assertEquals(blocked(ends.west, ends.east, NAME), undefined);
+    const told = ends.west.log.filter((line) => /the responder (adds|answers)/.test(line));
+    return [ends.west.ike.phase1Status()[0].lifeSeconds, ...told];
+  };
+  assertEquals(run(600, false), [600, "Phase 1 with peer east: the responder adds a life of 600 seconds"]);
+  assertEquals(run(600, true), [
+    600,
+    "Phase 1 with peer east: the responder answers 600 seconds for 3600; 600 hold",
+  ]);
+  assertEquals(run(7200, true), [
+    3600,
+    "Phase 1 with peer east: the responder answers 7200 seconds for 3600; 3600 hold",
+  ]);
+  assertEquals(run(3600, true), [3600]);
+});
+
+Deno.test("a life of nothing is refused", () => {
+  const ends = gateways();
+  answerWithLife(ends, ...life(0));
+  ends.west.input((ike, now) => ike.start(now));
+  ends.network.run(30_000);
+  assertStringIncludes(ends.west.texts("failed", 1)[0], "Answer: chooses a transform that was not offered; refused");
+});

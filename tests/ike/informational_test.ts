@@ -256,3 +256,40 @@ Deno.test("pairs whose phase 1 SA is gone are asked after with a new one: lost o
   dead.network.run(50_000);
   assertEquals(dead.west.kernel.outbound.size, 0);
 });
+
+Deno.test("in Aggressive Mode the initiator says INITIAL-CONTACT in its last message, the responder after it", () => {
+  const aggressive = { peer: { exchange: "AGGRESSIVE" } } as const;
+  const ids = { local: "10.1.0.0/16", remote: "10.2.0.0/16" };
+  const first = connected(aggressive);
+  const old = [...first.east.kernel.outbound.keys()];
+  first.network.remove(first.west);
+  first.network.run(30_000);
+  const west = new Gateway(
+    first.network,
+    WEST,
+    configuration([peer("east", EAST, aggressive.peer)], [connection(NAME, "east", ids)]),
+  );
+  west.input((ike, now) => ike.start(now));
+  first.network.run(31_000);
+  assertEquals(blocked(first.east, west, NAME), undefined);
+  assertEquals(first.east.kernel.outbound.size, 1);
+  assert(!first.east.kernel.outbound.has(old[0]));
+
+  const second = connected(aggressive);
+  const lost = [...second.west.kernel.outbound.keys()];
+  second.network.remove(second.east);
+  const east = new Gateway(
+    second.network,
+    EAST,
+    configuration([peer("west", WEST, aggressive.peer)], [
+      connection(NAME, "west", { local: ids.remote, remote: ids.local }, { active: false }),
+    ]),
+  );
+  // West negotiates again because it is told so and hears nothing under its phase 1 SA.
+  second.west.input((ike, now) => ike.renegotiate(now));
+  second.network.run(100_000);
+  assertEquals(blocked(second.west, east, NAME), undefined);
+  assert(second.west.texts("ended", 2).some((text) => text.includes("the peer has lost it (INITIAL-CONTACT)")));
+  assertEquals(second.west.kernel.outbound.size, 1);
+  assert(!second.west.kernel.outbound.has(lost[0]));
+});

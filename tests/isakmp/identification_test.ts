@@ -3,6 +3,7 @@ import { parseAddress, parsePrefix } from "../../lib/ip/address.ts";
 import {
   addressId,
   describeId,
+  distinguishedNameId,
   equalSelector,
   faultOfId,
   formatId,
@@ -67,4 +68,13 @@ Deno.test("identities: names ignore case, types and protocols do not mix", () =>
   assertEquals(sameIdentity(addressId(parseAddress("::1"), 17, 500), addressId(parseAddress("::1"))), true);
   assertEquals(faultOfId(id(ID_TYPE.IPV6_ADDR, "00")), "IPV6_ADDR of 1 octets, 16 needed");
   assertEquals(faultOfId(id(ID_TYPE.FQDN, "")), "FQDN without data");
+});
+
+Deno.test("a distinguished name is written in one line, and equal names are one identity however they are encoded", () => {
+  const name = distinguishedNameId("/C=SE/O=MySite/CN=gw.mysite.se");
+  assertEquals(describeId(name), "DER_ASN1_DN /C=SE/O=MySite/CN=gw.mysite.se");
+  assertEquals(sameIdentity(name, distinguishedNameId("/c=SE/O=mysite/CN=GW.mysite.se")), true);
+  assertEquals(sameIdentity(name, distinguishedNameId("/C=SE/O=MySite/CN=gw2.mysite.se")), false);
+  const broken = id(ID_TYPE.DER_ASN1_DN, "3005");
+  assertEquals([formatId(broken), sameIdentity(broken, broken), sameIdentity(broken, name)], ["3005", true, false]);
 });
