@@ -7,7 +7,7 @@ import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { ipsecadm, key, protect, startEngine } from "../tests/netns/engine.ts";
 import { topology } from "../tests/netns/topology.ts";
-import { median, roundTrip, table, tcp, type Throughput, workerPid } from "./measure.ts";
+import { median, pack, roundTrips, table, tcp, type Throughput, workerPid } from "./measure.ts";
 
 const A = "10.99.0.1";
 const B = "10.99.0.2";
@@ -31,8 +31,7 @@ const rounds = Number(options.rounds);
 const seconds = Number(options.seconds);
 
 await ensurePackages("test");
-const packed = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "scripts/pack.ts"] }).output();
-if (!packed.success) throw new Error(new TextDecoder().decode(packed.stderr));
+await pack();
 await using net = await topology("throughput", {
   hosts: { a: {}, b: {} },
   links: [{ ends: [["a", "eth0", `${A}/24`], ["b", "eth0", `${B}/24`]] }],
@@ -41,7 +40,7 @@ const [a, b] = [net.host("a"), net.host("b")];
 const runs = new Map<string, Throughput[]>();
 const trips = new Map<string, number[]>();
 const record = async (name: string, pids: number[]) => {
-  trips.set(name, [...trips.get(name) ?? [], await roundTrip(a, B, 100)]);
+  trips.set(name, [...trips.get(name) ?? [], (await roundTrips(a, B, 100)).median]);
   runs.set(name, [...runs.get(name) ?? [], await tcp(a, b, B, "eth0", pids, { seconds })]);
 };
 for (let round = 0; round < rounds; round++) {

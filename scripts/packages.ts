@@ -41,7 +41,7 @@ export const PACKAGES = {
     ],
   },
   bench: {
-    commands: ["ping", "tcpdump", "nft", "ip", "iperf3", "swanctl", "wireguard-go", "wg"],
+    commands: ["ping", "tcpdump", "nft", "ip", "iperf3", "swanctl", "wireguard-go", "wg", "openvpn", "openssl"],
     packages: [
       "iputils-ping",
       "tcpdump",
@@ -56,6 +56,8 @@ export const PACKAGES = {
       "libstrongswan-standard-plugins",
       "wireguard-go",
       "wireguard-tools",
+      "openvpn",
+      "openssl",
     ],
   },
 } as const;
