@@ -109,7 +109,10 @@ function clientAddressing(reader: ConfReader): { rows: ClientAddressing[]; push:
 }
 
 /** `[Phase 1]`: addresses and Default to peers. */
-function phase1Root(reader: ConfReader, phase1: Phase1Reader): Pick<Configuration, "peersByAddress" | "defaultPeer"> {
+function phase1Root(
+  reader: ConfReader,
+  phase1: Phase1Reader,
+): Pick<Configuration, "peersByAddress" | "defaultPeer" | "phase1Origin"> {
   const { section } = reader.root("Phase 1");
   const peersByAddress: { address: Address; peer: string; origin: Origin }[] = [];
   let defaultPeer: Configuration["defaultPeer"];
@@ -139,7 +142,8 @@ function phase1Root(reader: ConfReader, phase1: Phase1Reader): Pick<Configuratio
       );
     }
   }
-  return { peersByAddress, defaultPeer };
+  const phase1Origin = section && { file: section.file, line: section.line, section: section.name };
+  return { peersByAddress, defaultPeer, phase1Origin };
 }
 
 /** `[Phase 2]` and the connections: the listed ones, and those that only `c NAME` brings up. */

@@ -175,6 +175,8 @@ export interface Configuration {
   /** `[Phase 1]`: which peer section answers to an address; names of `peers`. */
   readonly peersByAddress: readonly { readonly address: Address; readonly peer: string; readonly origin: Origin }[];
   readonly defaultPeer?: { readonly peer: string; readonly origin: Origin };
+  /** Where `[Phase 1]` is. */
+  readonly phase1Origin?: Origin;
   readonly connections: readonly Connection[];
   /** Suites offered and accepted where no connection says so: for ACQUIREs and for IDs that no connection has. */
   readonly defaultSuites: readonly Suite[];

@@ -198,6 +198,8 @@ export interface Fault {
   readonly origin?: Origin;
   /** One clause for people. */
   readonly detail?: string;
+  /** One sentence, without its full stop: what to change. Where it is absent, the item tells. */
+  readonly advice?: string;
 }
 
 /** How a negotiation ended, or that an SA ended. Each ends in exactly one. */

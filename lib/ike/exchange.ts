@@ -13,8 +13,9 @@ import type { Endpoint, Fault } from "./events.ts";
 import { NegotiationError } from "./fault.ts";
 import { count, drop, log } from "./log.ts";
 import { reportFailure } from "./outcome.ts";
-import { PROTECTED, type Row, rowOf, STATES } from "./rows.ts";
+import { PROTECTED, type Row, rowOf } from "./rows.ts";
 import { resend, sendRow } from "./send.ts";
+import { silence } from "./silence.ts";
 import type { Context, Core, Exchange, Incoming, Phase1Sa, Role, Wait } from "./state.ts";
 import { TIMES } from "./timers.ts";
 import { exchangeEnded } from "./connections.ts";
@@ -128,15 +129,43 @@ export type WaitResult = { readonly ok: true; readonly value: unknown } | {
   readonly error: string;
 };
 
-/** Runs steps until they end or wait. `give` is what they waited for. */
-function drive(core: Core, exchange: Exchange, steps: Generator<Wait, void, any>, give?: WaitResult): void {
+/** What is at fault when the edge cannot do what was asked of it, and what the peer is told. */
+const WAIT_FAULTS: Readonly<Record<Wait["op"], readonly [item: string, notify: NotifyName]>> = {
+  generateKeyPair: ["KEY_EXCH", "INVALID_KEY_INFORMATION"],
+  sharedSecret: ["KEY_EXCH", "INVALID_KEY_INFORMATION"],
+  sign: ["our signature", "AUTHENTICATION_FAILED"],
+  verify: ["SIG", "INVALID_SIGNATURE"],
+  reserveSpi: ["SPI", "NO_PROPOSAL_CHOSEN"],
+};
+
+function waitFailed(op: Wait["op"], detail: string): NegotiationError {
+  const [item, notify] = WAIT_FAULTS[op];
+  return new NegotiationError(notify, { item, detail });
+}
+
+/** Runs steps until they end or wait. `give` is what they waited for, by `op`. */
+function drive(core: Core, exchange: Exchange, steps: Generator<Wait, void, any>): void;
+function drive(
+  core: Core,
+  exchange: Exchange,
+  steps: Generator<Wait, void, any>,
+  op: Wait["op"],
+  give: WaitResult,
+): void;
+function drive(
+  core: Core,
+  exchange: Exchange,
+  steps: Generator<Wait, void, any>,
+  op?: Wait["op"],
+  give?: WaitResult,
+): void {
   exchange.running = steps;
   try {
     const { done, value } = give === undefined
       ? steps.next()
       : give.ok
       ? steps.next(give.value)
-      : steps.throw(new NegotiationError("INVALID_KEY_INFORMATION", { detail: give.error }));
+      : steps.throw(waitFailed(op!, give.error));
     if (!done) {
       wait(core, exchange, value);
       return;
@@ -175,9 +204,9 @@ export function resume(core: Core, id: number, result: WaitResult): void {
   const waiting = core.waits.get(id);
   core.waits.delete(id);
   if (!waiting) return;
-  const { exchange } = waiting;
+  const { exchange, wait } = waiting;
   if (!exchange.running || exchange.sa.state === "dead") return;
-  drive(core, exchange, exchange.running, result);
+  drive(core, exchange, exchange.running, wait.op, result);
 }
 
 /** Facts of either kind of error. */
@@ -249,30 +278,6 @@ export function fail(core: Core, exchange: Exchange, fault: Fault): void {
 /** Time is up. */
 export function giveUp(core: Core, exchange: Exchange): void {
   fail(core, exchange, exchange.problem ?? silence(exchange));
-}
-
-/** What an unanswered message means, by state. */
-function silence(exchange: Exchange): Fault {
-  const { name, role, state, retransmissions } = exchange;
-  const repeated = retransmissions ? ` after ${retransmissions} retransmissions` : "";
-  const phase1 = name === "ID_PROT" || name === "AGGRESSIVE";
-  if (phase1 && role === "initiator" && state === "SENT_SA") {
-    return {
-      code: "TIMEOUT",
-      detail:
-        `no answer to our first message${repeated}: the peer is down, does not know us or a filter drops UDP port 500`,
-    };
-  }
-  if (phase1 && role === "initiator" && state === "SENT_AUTH" && exchange.sa.secret) {
-    return {
-      code: "TIMEOUT",
-      item: "Authentication",
-      detail:
-        `no answer to our encrypted proof${repeated}: probably different pre-shared keys, or the peer refuses our ID`,
-      origin: exchange.sa.negotiation?.secretOrigin,
-    };
-  }
-  return { code: "TIMEOUT", detail: `no answer${repeated} in state ${state} (${STATES[state]})` };
 }
 
 /** The retransmission timer of an exchange. */

@@ -45,6 +45,32 @@ export function nameSubject({ phase, remote, peer, connection }: Subject): strin
   return `phase ${phase} with ${formatAddress(remote.address)}${names ? ` (${names})` : ""}`;
 }
 
-/** The one sentence of a failed negotiation. */
-export const wordFailure = (subject: Subject, fault: Fault): string =>
-  `Cannot agree on ${nameSubject(subject)}: ${wordFault(fault)}`;
+/** What to change, by the item at fault. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EXCHANGE_TYPE: "Set the same EXCHANGE_TYPE at both ends",
+  Protocols: "Give both ends a suite with the same Protocols",
+  LIFE_DURATION: "Widen this range, or let the peer offer what lies in it",
+  ENCAPSULATION_MODE: "Set the same ENCAPSULATION_MODE at both ends",
+  "Remote-ID": "Correct this Remote-ID, or the ID of the peer",
+  "client IDs": "Let Local-ID and Remote-ID of a connection be the peer's Remote-ID and Local-ID",
+  Authentication: "Set the same Authentication at both ends",
+  "our signature": "Correct Private-key and Cert-directory of [X509-certificates]",
+  SPI: "See whether the IPsec engine (ipsecbox enc) runs",
+  policy: "Allow it in the policy, or negotiate what the policy allows",
+};
+
+/** Attributes of transforms have one advice. */
+const IS_ATTRIBUTE = /^[A-Z][A-Z_]+$/;
+
+function adviceOn({ item, offered, allowed, advice }: Fault): string | undefined {
+  if (advice || !item) return advice;
+  const name = item.replace(/ \(.*/, "");
+  if (Object.hasOwn(ADVICE, name)) return ADVICE[name];
+  return offered && allowed && IS_ATTRIBUTE.test(name) ? `Give both ends a transform with the same ${name}` : undefined;
+}
+
+/** The one message of a failed negotiation: what is at fault, and what to change. */
+export function wordFailure(subject: Subject, fault: Fault): string {
+  const advice = adviceOn(fault);
+  return `Cannot agree on ${nameSubject(subject)}: ${wordFault(fault)}${advice ? `. ${advice}` : ""}`;
+}

@@ -1,21 +1,22 @@
 /** Informational messages: notifies and deletes, protected (believed) or in clear (a hint). @module */
-import { describeSelector } from "../isakmp/identification.ts";
+import { formatAddress } from "../ip/address.ts";
+import { describeId } from "../isakmp/identification.ts";
 import { bodiesOf, type Payload } from "../isakmp/message.ts";
 import { isErrorNotify, nameOf, NOTIFY, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { DELETE_LAYOUT, NOTIFY_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, concat, equal } from "../octets/bytes.ts";
 import { Reader } from "../octets/reader.ts";
-import type { Endpoint, Fault } from "./events.ts";
+import type { Endpoint } from "./events.ts";
 import { fail, suspect } from "./exchange.ts";
 import { NegotiationError } from "./fault.ts";
 import { readLifetime } from "./lifetimes.ts";
 import { acceptDpd, answerDpd } from "./liveness.ts";
 import { drop, endpointText, log } from "./log.ts";
-import { describeOffer } from "./negotiate.ts";
+import { refusedByPeer } from "./refusal.ts";
 import { pairOfSpi, removePair } from "./pairs.ts";
 import { endPhase1, forgetOlder, identityKey } from "./phase1_sa.ts";
 import { cookieKey } from "./receive.ts";
-import type { Context, Core, Exchange, Phase1Sa } from "./state.ts";
+import type { Context, Core, Phase1Sa } from "./state.ts";
 
 /** Acts on what a protected informational says. */
 export function act({ core, sa, message }: Context): void {
@@ -77,46 +78,6 @@ function actOnError(core: Core, sa: Phase1Sa, { protocol, spi, type }: Notify): 
 
 const numberOf = (spi: Bytes) => new Reader(spi).u32();
 
-/** Errors by which a peer tells that it does not believe us. */
-const PROOF_ERRORS: readonly number[] = [
-  NOTIFY.AUTHENTICATION_FAILED,
-  NOTIFY.INVALID_HASH_INFORMATION,
-  NOTIFY.INVALID_ID_INFORMATION,
-  NOTIFY.PAYLOAD_MALFORMED,
-];
-
-/** What the peer's error means, with what we sent. */
-function refusedByPeer(exchange: Exchange, type: number): Fault {
-  const { quick, sa } = exchange;
-  const code = nameOf(NOTIFY, type);
-  const offer = quick?.offer ?? sa.negotiation?.offer;
-  const connection = quick?.connection;
-  const ids = type === NOTIFY.INVALID_ID_INFORMATION && quick;
-  const { peer } = sa;
-  const refusesProof = !quick && sa.secret && PROOF_ERRORS.includes(type);
-  if (refusesProof) {
-    return {
-      code,
-      item: "Authentication",
-      detail: `the peer refuses our proof (${code}): probably different pre-shared keys, or the peer refuses our ID`,
-      origin: sa.negotiation?.secretOrigin,
-    };
-  }
-  return {
-    code,
-    offered: ids ? [`IDs ${describePair(quick)}`] : offer && describeOffer(offer),
-    detail: `the peer refuses it: ${code}`,
-    origin: quick
-      ? (ids ? connection!.origins.localId : connection!.origins.suites) ?? connection!.origin
-      : type === NOTIFY.NO_PROPOSAL_CHOSEN
-      ? peer.origins.transforms ?? peer.origin
-      : sa.negotiation?.secretOrigin ?? peer.origin,
-  };
-}
-
-const describePair = ({ local, remote }: NonNullable<Exchange["quick"]>) =>
-  `${describeSelector(local)} to ${describeSelector(remote)}`;
-
 /** Deletes of the peer's own SAs; phase 2 SAs stay when only their phase 1 goes. */
 function actOnDelete(core: Core, sa: Phase1Sa, payload: { protocol: number; spiOctets: number; spis: Bytes }): void {
   const { protocol, spiOctets, spis } = payload;
@@ -160,10 +121,23 @@ export function hint(core: Core, sa: Phase1Sa, from: Endpoint, payloads: readonl
     const isAbout = sa.state === "negotiating" && exchange && !exchange.finished && isErrorNotify(type) &&
       equal(from.address.octets, sa.remote.address.octets);
     if (!isAbout || exchange.problem) {
+      tellAfterwards(core, sa, from, type);
       drop(core, "hint", from, nameOf(NOTIFY, type));
       continue;
     }
     log(core, "Exchange", 10, () => `${endpointText(from)} says ${nameOf(NOTIFY, type)} without proof`);
     suspect(core, exchange, refusedByPeer(exchange, type));
   }
+}
+
+/** A refusal in clear that comes so soon after phase 1 is probably about our last message of it. */
+const AFTERTHOUGHT_MS = 30_000;
+
+/** The initiator may refuse our proof after we have believed its own: that is seen nowhere else on this side. */
+function tellAfterwards(core: Core, sa: Phase1Sa, from: Endpoint, type: number): void {
+  const isLate = sa.state === "established" && sa.role === "responder" && isErrorNotify(type) &&
+    core.now < sa.establishedAt + AFTERTHOUGHT_MS && equal(from.address.octets, sa.remote.address.octets);
+  if (!isLate || !core.limiter.allows(core.now, `report ${formatAddress(from.address)}`)) return;
+  const why = `it has probably refused our ID ${describeId(sa.localId!)} or our proof; its log says why`;
+  log(core, "Exchange", 0, () => `Peer ${sa.peer.name} at ${endpointText(from)} says ${nameOf(NOTIFY, type)}: ${why}`);
 }

@@ -394,7 +394,13 @@ export interface Answered {
  */
 export function acceptAnswer(phase: 1 | 2, offer: readonly Proposal[], answer: readonly Proposal[]): Answered[] {
   const refuse = (detail: string) =>
-    new NegotiationError("BAD_PROPOSAL_SYNTAX", { item: "Answer", detail: `${detail}; refused` });
+    new NegotiationError("BAD_PROPOSAL_SYNTAX", {
+      item: "Answer",
+      offered: describeOffer(answer),
+      allowed: describeOffer(offer),
+      detail: `${detail}; refused`,
+      advice: "That is a fault of the peer, or somebody has changed the message on the way",
+    });
   if (answer.length === 0) throw refuse("has no proposal");
   const number = answer[0].number;
   if (answer.some((proposal) => proposal.number !== number)) throw refuse("chooses more than one proposal");

@@ -25,9 +25,11 @@ export function reportFailure(core: Core, exchange: Exchange, fault: Fault): voi
     return;
   }
   const isStranger = role === "responder" && sa.state === "negotiating" && exchange.state !== "SENT_KE";
+  const address = formatAddress(sa.remote.address);
+  // A late copy of a first message is not worth a word either.
+  const isNobody = sa.peer.address === undefined || core.establishedByAddress.get(address).size > 0;
   if (
-    isStranger &&
-    (fault.code === "TIMEOUT" || !core.limiter.allows(core.now, `report ${formatAddress(sa.remote.address)}`))
+    isStranger && ((fault.code === "TIMEOUT" && isNobody) || !core.limiter.allows(core.now, `report ${address}`))
   ) {
     count(core, "strangers");
     return;

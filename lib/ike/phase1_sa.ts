@@ -108,8 +108,14 @@ export function answerFirstMessage(
     notifyPlain(core, { local: to, remote: from, header }, code);
   };
   if (!peer) {
-    const detail = "no peer is configured for this address, and there is no Default";
-    return refuse(new NegotiationError("NO_PROPOSAL_CHOSEN", { item: "Phase 1", detail }));
+    return refuse(
+      new NegotiationError("NO_PROPOSAL_CHOSEN", {
+        item: "Phase 1",
+        detail: "no peer is configured for this address, and there is no Default",
+        origin: core.configuration.phase1Origin,
+        advice: `Add ${formatAddress(from.address)}=PEER or Default=PEER to [Phase 1]`,
+      }),
+    );
   }
   if (peer.exchange !== name) {
     return refuse(

@@ -159,6 +159,9 @@ export function selectSecret({ core, sa }: Context): void {
       ? `no pre-shared key for ID ${describeId(remoteId)}`
       : "no pre-shared key for this peer (in Main Mode it is found by address)",
     origin: peer.origin,
+    advice: remoteId
+      ? `Give ${peer.name} an Authentication, or add a section [${formatId(remoteId)}] with one`
+      : `Give ${peer.name} an Authentication, or use Aggressive Mode, where the key is found by ID`,
   });
 }
 
@@ -354,6 +357,8 @@ export function* verify({ sa, message }: Context): Generator<Wait, void, any> {
       item: `ID ${describeId(sa.remoteId!)}`,
       detail: error.fault.detail,
       origin: sa.peer.origins.remoteId ?? sa.peer.origin,
+      advice:
+        "Correct certificate, key or ID where they are wrong: ours in the directories of [X509-certificates], or the peer's",
     });
   }
 }

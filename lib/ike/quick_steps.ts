@@ -80,9 +80,7 @@ export function findConnection(context: Context): void {
   }
   const ids = readIds(context);
   const [remote, local] = ids ?? [hostSelector(sa, "remote"), hostSelector(sa, "local")];
-  const candidates = core.configuration.connections.filter(({ peer, passive, active }) =>
-    peer === sa.peer.name && (passive || active)
-  );
+  const candidates = core.configuration.connections.filter(({ peer, passive }) => peer === sa.peer.name && passive);
   const exact = candidates.find((connection) => {
     const own = selectorsOf(connection, sa);
     return own.local && own.remote && equalSelector(own.local, local) && equalSelector(own.remote, remote);
@@ -123,15 +121,34 @@ export function findConnection(context: Context): void {
     };
     return;
   }
-  throw invalidId({
+  throw noConnection(context, candidates, { local, remote });
+}
+
+/** No connection has the client IDs: what this peer may ask for, and a connection that it may not begin. */
+function noConnection(
+  { core, sa }: Context,
+  candidates: readonly Connection[],
+  { local, remote }: { local: ClientSelector; remote: ClientSelector },
+): NegotiationError {
+  const word = (selector?: ClientSelector) => selector ? describeSelector(selector) : "any";
+  const others = core.configuration.connections.filter((each) =>
+    each.peer === sa.peer.name && !candidates.includes(each)
+  );
+  const unlisted = others.find((each) => {
+    const own = selectorsOf(each, sa);
+    return own.local && own.remote && equalSelector(own.local, local) && equalSelector(own.remote, remote);
+  });
+  const [first] = candidates;
+  return invalidId({
     item: "client IDs",
     offered: [`${describeSelector(remote)} to ${describeSelector(local)}`],
     allowed: candidates.map((each) => {
       const own = selectorsOf(each, sa);
-      const word = (selector?: ClientSelector) => selector ? describeSelector(selector) : "any";
       return `${word(own.remote)} to ${word(own.local)} (connection ${each.name})`;
     }),
-    origin: candidates[0]?.origins.remoteId ?? candidates[0]?.origin ?? sa.peer.origin,
+    detail: unlisted && `connection ${unlisted.name} has them, but the peer may not begin it`,
+    origin: unlisted?.origin ?? first?.origins.remoteId ?? first?.origin ?? sa.peer.origin,
+    advice: unlisted && `Name ${unlisted.name} in Passive-connections`,
   });
 }
 

@@ -69,6 +69,7 @@ export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes,
         return;
       }
     }
+    noteOtherAddress(core, header, from);
     drop(core, "unknownCookies", from, nameOf(EXCHANGE, header.exchange));
     return;
   }
@@ -102,6 +103,22 @@ function saOf(core: Core, header: Header, from: Endpoint): Phase1Sa | undefined 
   if (!opening) return undefined;
   // Message 2 and notifies about message 1, or a copy of message 1.
   return opening.role === "initiator" ? opening : isZero(header.responderCookie) ? opening : undefined;
+}
+
+/** An answer with a cookie of ours that comes from where we have not asked: the probable reason if no other comes. */
+function noteOtherAddress(core: Core, { initiatorCookie, responderCookie }: Header, from: Endpoint): void {
+  if (isZero(responderCookie)) return;
+  for (const { initiatorCookie: own, peer, remote, exchanges } of core.initiating) {
+    const exchange = exchanges.get(0);
+    if (!exchange || !equal(own, initiatorCookie)) continue;
+    exchange.problem ??= {
+      code: "TIMEOUT",
+      item: "Address",
+      detail: `the answers come from ${endpointText(from)}, not from ${endpointText(remote)}; they are not taken`,
+      origin: peer.origins.address ?? peer.origin,
+      advice: "Set Address to where the peer answers from, or its Local-address to what is asked",
+    };
+  }
 }
 
 /** Pieces of a message that is not complete by then are forgotten. */

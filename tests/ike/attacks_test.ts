@@ -93,7 +93,7 @@ Deno.test("an answer that is none of our proposals is refused", () => {
   });
   ends.west.input((ike, now) => ike.start(now));
   ends.network.run(30_000);
-  assertStringIncludes(ends.west.texts("failed", 1)[0], "Answer: chooses a transform that was not offered; refused");
+  assertStringIncludes(ends.west.texts("failed", 1)[0], "chooses a transform that was not offered; refused");
 });
 
 Deno.test("the peer cannot tell a proof that decrypts to garbage from one that is wrong", () => {
@@ -200,5 +200,5 @@ Deno.test("a life of nothing is refused", () => {
   answerWithLife(ends, ...life(0));
   ends.west.input((ike, now) => ike.start(now));
   ends.network.run(30_000);
-  assertStringIncludes(ends.west.texts("failed", 1)[0], "Answer: chooses a transform that was not offered; refused");
+  assertStringIncludes(ends.west.texts("failed", 1)[0], "chooses a transform that was not offered; refused");
 });

@@ -61,7 +61,7 @@ Deno.test("a different group in phase 1 is named with both files' lines", () => 
     "GROUP_DESCRIPTION: offered CURVE_25519, allowed MODP_2048 (east.conf:25 [transform-1] GROUP_DESCRIPTION)",
   );
   assertStringIncludes(text, "the peer refuses it: NO_PROPOSAL_CHOSEN (west.conf:18 [main-mode] Transforms)");
-  assertStringIncludes(text, "offered ISAKMP AES_CBC KEY_LENGTH 128 SHA PRE_SHARED CURVE_25519 3600 SECONDS");
+  assertStringIncludes(text, "offered ID_PROT ISAKMP AES_CBC KEY_LENGTH 128 SHA PRE_SHARED CURVE_25519 3600 SECONDS");
   assertEquals(text.split("\n").length, 6, "a failure is told once by each side");
 });
 
@@ -74,7 +74,7 @@ Deno.test("different pre-shared keys are named as such on both sides", () => {
   );
   assertStringIncludes(
     text,
-    "probably different pre-shared keys, or the peer refuses our ID (west.conf:14 [east] Authentication)",
+    "probably different pre-shared keys, or the peer refuses our ID IPV4_ADDR 198.51.100.1 (west.conf:14 [east] Authentication)",
   );
   assert(!text.includes("mekmitasdigoat") && !text.includes("something else"));
 });
@@ -120,7 +120,7 @@ Deno.test("client IDs that no connection has are listed beside those that it has
     text,
     "client IDs: offered 10.1.0.0/16 to 10.2.0.0/16, allowed 10.1.0.0/16 to 10.3.0.0/16 (connection tunnel) (east.conf:34 [tunnel] Remote-ID)",
   );
-  assertStringIncludes(text, "the peer refuses it: INVALID_ID_INFORMATION (west.conf:33 [tunnel] Local-ID)");
+  assertStringIncludes(text, "the peer refuses them: INVALID_ID_INFORMATION (west.conf:33 [tunnel] Local-ID)");
 });
 
 Deno.test("a suite of other protocols is named", () => {
