@@ -5,16 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { formatFault } from "../config/ini.ts";
-import type {
-  Computation,
-  ComputationResult,
-  Effect,
-  Endpoint,
-  Environment,
-  Outcome,
-  PolicyQuery,
-  SaName,
-} from "../ike/events.ts";
+import type { Effect, Environment, PolicyQuery, SaName } from "../ike/events.ts";
 import { Ike } from "../ike/ike.ts";
 import { type Address, formatAddress } from "../ip/address.ts";
 import { Netlink } from "../linux/netlink.ts";
@@ -32,26 +23,23 @@ import { parseFifoCommand } from "./fifo_commands.ts";
 import { IkeTransport } from "./ike_transport.ts";
 import { Credentials } from "./isakmpd_credentials.ts";
 import { type Files, FilesError, readFiles } from "./isakmpd_files.ts";
+import { EffectPerformer } from "./isakmpd_effects.ts";
 import { StandingFlows } from "./isakmpd_flows.ts";
 import { Kernel } from "./isakmpd_kernel.ts";
 import { authorize } from "./isakmpd_policy.ts";
+import { Records } from "./isakmpd_records.ts";
 import { formatReport, formatSas, treeText } from "./isakmpd_report.ts";
 import { coreConfiguration, type IsakmpdOptions } from "./isakmpd_options.ts";
 import { IsakmpdUi } from "./isakmpd_ui.ts";
 import { certificateWarnings } from "./isakmpd_warnings.ts";
 import { chooseAddresses, localAddresses } from "./local_addresses.ts";
 import type { Log } from "./log.ts";
-import { PacketLog } from "./packet_log.ts";
 import { PrivateFileError, replacePrivateFile } from "./private_file.ts";
-import { WiresharkSecrets } from "./wireshark.ts";
 
 /** No socket could be opened, and the like: one line each. */
 export class StartError extends Error {
   override name = "StartError";
 }
-
-/** SPIs without an engine: isakmpd's range. */
-const LEAST_SPI = 0x100;
 
 /** Where the engine takes and sends ESP in UDP. */
 const ENGINE_NAT_PORT = 4500;
@@ -69,10 +57,10 @@ export class Isakmpd {
   readonly #transport: IkeTransport;
   readonly #ike: Ike;
   readonly #admission = new Admission();
+  readonly #records: Records;
+  readonly #performer: EffectPerformer;
   #certificates: CertificateDirectories;
   #credentials: Credentials;
-  #packetLog: PacketLog | undefined;
-  #secrets: WiresharkSecrets | undefined;
   #commands: CommandSource | undefined;
   #rescan: ReturnType<typeof setInterval> | undefined;
   readonly #standing: StandingFlows;
@@ -80,6 +68,7 @@ export class Isakmpd {
 
   private constructor(readonly options: IsakmpdOptions, readonly log: Log, private files: Files) {
     this.#random = options.seed === undefined ? randomOctets : seededRandom(options.seed);
+    this.#records = new Records(log);
     this.#certificates = new CertificateDirectories(files.conf.settings);
     this.#credentials = new Credentials(files.conf.settings, this.#pool, this.#certificates);
     if (options.kernel) {
@@ -105,6 +94,19 @@ export class Isakmpd {
     this.#admission.name(configuration.peersByAddress.map(({ address }) => address));
     const isUp = (name: string) => this.#ike.isUp(name);
     this.#standing = new StandingFlows(this.#kernel, (peer) => this.#localFor(peer), isUp, configuration);
+    this.#performer = new EffectPerformer({
+      log,
+      transport: this.#transport,
+      kernel: this.#kernel,
+      pool: this.#pool,
+      standing: this.#standing,
+      records: this.#records,
+      random: this.#random,
+      credentials: () => this.#credentials,
+      verbose: () => options.verbose || this.files.conf.settings.logVerbose,
+      ike: () => this.#ike,
+      input: (give) => this.#do(give),
+    });
   }
 
   /**
@@ -126,7 +128,7 @@ export class Isakmpd {
       const failures = daemon.#listen();
       if (failures.length) throw new StartError(failures.join("\n"));
       if (options.packetLog) daemon.startCapture(options.packetLog);
-      if (options.wireshark) daemon.#secrets = new WiresharkSecrets(options.wireshark);
+      if (options.wireshark) daemon.#records.startSecrets(options.wireshark);
       daemon.#commands = options.fifo === "-" ? stdinSource() : openFifo(options.fifo);
       Deno.writeTextFileSync(options.pidFile, `${Deno.pid}\n`, { mode: 0o644 });
       daemon.#begin();
@@ -140,7 +142,7 @@ export class Isakmpd {
   #environment(): Environment {
     const { log, options } = this;
     const policyNow = () => this.files.policy;
-    const capture = () => ({ messages: this.#packetLog !== undefined, secrets: this.#secrets !== undefined });
+    const capture = () => this.#records.wanted;
     return {
       random: (octets) => this.#random(octets),
       // Without a policy there is nobody to ask: what the configuration does not name is refused.
@@ -214,7 +216,7 @@ export class Isakmpd {
     try {
       const files = readFiles({ ...this.options });
       this.#tellFaults(files);
-      this.apply(files);
+      this.apply(files, true);
     } catch (error) {
       if (!(error instanceof FilesError || error instanceof PrivateFileError)) throw error;
       for (const line of error.message.split("\n")) this.log.error(line);
@@ -225,16 +227,19 @@ export class Isakmpd {
     if (this.files.conf.settings.renegotiateOnHup) this.#do((ike, now) => ike.renegotiate(now));
   }
 
-  /** Uses another configuration from now on; SAs stay. */
-  apply(files: Files): void {
+  /**
+   * Uses another configuration from now on. SAs of what it has as before stay. `restart`: also what was torn down by hand
+   * comes up again.
+   */
+  apply(files: Files, restart = false): void {
     this.files = files;
     this.#certificates = new CertificateDirectories(files.conf.settings);
     this.#credentials = new Credentials(files.conf.settings, this.#pool, this.#certificates);
     for (const warning of certificateWarnings(files, this.#certificates)) this.log.warn(warning);
     this.#applyLevels();
     this.#admission.name(files.conf.configuration.peersByAddress.map(({ address }) => address));
-    this.#do((ike, now) => ike.reconfigure(now, coreConfiguration(files)));
-    this.#standing.update(this.files.conf.configuration);
+    this.#do((ike, now) => ike.reconfigure(now, coreConfiguration(files), restart));
+    this.#standing.update(this.files.conf.configuration, restart);
   }
 
   get current(): Files {
@@ -265,7 +270,7 @@ export class Isakmpd {
   /** Gives the core an input and performs what comes of it. */
   #do(input: (ike: Ike, now: number) => readonly Effect[]): void {
     if (this.#stopping) return;
-    this.#perform(input(this.#ike, monotonicMs()));
+    this.#performer.perform(input(this.#ike, monotonicMs()));
     this.#alarm.set(this.#ike.deadline());
   }
 
@@ -280,95 +285,6 @@ export class Isakmpd {
 
   #expire({ protocol, spi, destination }: SaName, hardness: "soft" | "hard"): void {
     this.#do((ike, now) => ike.onExpire(now, hardness, protocol, spi, destination));
-  }
-
-  #perform(effects: readonly Effect[]): void {
-    // A peer that gets our message may use the new SA at once, and so may who reads that it is established: what follows
-    // an SA waits until the engine has it.
-    let before: Promise<unknown> | undefined;
-    for (const effect of effects) {
-      if (before) before = before.then(() => this.#performOne(effect));
-      else before = this.#performOne(effect) ?? undefined;
-    }
-  }
-
-  /** Answers a promise when what follows has to wait for it. */
-  #performOne(effect: Effect): Promise<unknown> | undefined | void {
-    switch (effect.type) {
-      case "send":
-        return this.#transport.send(effect.local, effect.remote, effect.octets);
-      case "keepalive":
-        return this.#transport.keepalive(effect.local, effect.remote);
-      case "compute":
-        return this.#compute(effect.id, effect.task);
-      case "reserveSpi":
-        return void this.#reserveSpi(effect);
-      case "installSa":
-        this.#secrets?.esp(effect.sa);
-        return this.#kernel?.installSa(effect.sa, this.#ike.selectorsOf(effect.sa.pair));
-      case "bundle":
-        return this.#kernel?.bundle(effect.members);
-      case "removeSa":
-        return void this.#kernel?.removeSa(effect.sa);
-      case "installFlow":
-        return void this.#kernel?.installFlow(effect.flow);
-      case "removeFlow":
-        if (this.#standing.has(effect.flow.connection)) return;
-        return void this.#kernel?.removeFlow(effect.flow);
-      case "peerMoved":
-        return void this.#kernel?.movePeer(effect.sas, effect.remote.port);
-      case "addressing":
-        return this.log.notice(
-          `${effect.peer} gives us ${
-            Object.entries(effect.values).map(([name, values]) => `${name} ${values.join(" ")}`).join(", ")
-          }`,
-        );
-      case "outcome":
-        return this.#tellOutcome(effect.outcome);
-      case "log":
-        return this.log.debug(effect.class, effect.level, effect.text);
-      case "capture":
-        return this.#capture(effect);
-      case "secrets":
-        return this.#secrets?.ike(effect.initiatorCookie, effect.encryptionKey);
-    }
-  }
-
-  #compute(id: number, task: Computation): void {
-    const done = (result: ComputationResult) => this.#do((ike, now) => ike.onComputed(now, id, result));
-    switch (task.op) {
-      case "sign":
-        return this.#credentials.sign(task, done);
-      case "verify":
-        return this.#credentials.verify(task, done);
-      default:
-        this.#pool.run(task as { op: "sharedSecret" } & typeof task, (value, error) => {
-          done(value ? { ok: true, value } : { ok: false, error: error! });
-        });
-    }
-  }
-
-  async #reserveSpi({ id, protocol, local, remote }: Extract<Effect, { type: "reserveSpi" }>): Promise<void> {
-    const spi = this.#kernel
-      ? await this.#kernel.reserveSpi(protocol, local, remote)
-      : LEAST_SPI + new DataView(this.#random(4).buffer).getUint32(0) % (2 ** 32 - LEAST_SPI);
-    this.#do((ike, now) => ike.onSpi(now, id, spi ?? { error: "the IPsec engine gave no SPI" }));
-  }
-
-  #tellOutcome({ result, text }: Outcome): void {
-    const verbose = this.options.verbose || this.files.conf.settings.logVerbose;
-    if (result === "failed") this.log.warn(text);
-    else if (verbose) this.log.notice(text);
-    else this.log.debug("Exchange", 10, text);
-  }
-
-  #capture({ local, remote, sent, octets }: { local: Endpoint; remote: Endpoint; sent: boolean; octets: Bytes }): void {
-    try {
-      this.#packetLog?.write(sent ? local : remote, sent ? remote : local, octets);
-    } catch (error) {
-      this.log.error(`the packet log ends: ${(error as Error).message}`);
-      this.stopCapture();
-    }
   }
 
   // ---- what the FIFO and signals ask for -------------------------------------------------------------------------
@@ -408,14 +324,11 @@ export class Isakmpd {
 
   /** @throws when the file cannot be written */
   startCapture(path: string): void {
-    this.#packetLog?.[Symbol.dispose]();
-    this.#packetLog = undefined;
-    this.#packetLog = new PacketLog(path);
+    this.#records.startPackets(path);
   }
 
   stopCapture(): void {
-    this.#packetLog?.[Symbol.dispose]();
-    this.#packetLog = undefined;
+    this.#records.stopPackets();
   }
 
   /** All SAs in isakmpd's format. */
@@ -500,7 +413,7 @@ export class Isakmpd {
     this.#kernel?.[Symbol.dispose]();
     this.#pool[Symbol.dispose]();
     this.#netlink[Symbol.dispose]();
-    this.stopCapture();
+    this.#records[Symbol.dispose]();
     try {
       if (Deno.readTextFileSync(this.options.pidFile).trim() === String(Deno.pid)) {
         Deno.removeSync(this.options.pidFile);

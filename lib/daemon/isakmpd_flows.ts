@@ -4,7 +4,7 @@ import type { NegotiatedFlow } from "../ike/events.ts";
 import type { Address } from "../ip/address.ts";
 import { addressId } from "../isakmp/identification.ts";
 import { PROTOCOL_ID } from "../isakmp/numbers.ts";
-import { hostSelector, type Kernel } from "./isakmpd_kernel.ts";
+import { flowKey, hostSelector, type Kernel } from "./isakmpd_kernel.ts";
 
 /**
  * A connection of `Connections` has its flow from the start: its packets are protected or wait, and ask for an SA when
@@ -13,6 +13,8 @@ import { hostSelector, type Kernel } from "./isakmpd_kernel.ts";
 export class StandingFlows {
   #configuration: Configuration;
   readonly #flows = new Map<string, NegotiatedFlow>();
+  /** Taken down by `t NAME`. */
+  readonly #down = new Set<string>();
 
   constructor(
     readonly kernel: Kernel | undefined,
@@ -28,25 +30,38 @@ export class StandingFlows {
     return this.#flows.has(connection);
   }
 
-  /** Flows as a configuration wants them; those of connections that it no longer has go, once their SAs are gone. */
-  update(configuration: Configuration): void {
+  /**
+   * Flows as a configuration wants them; those of connections that it no longer has go, once their SAs are gone. What was
+   * taken down by hand stays so, but for a `restart`.
+   */
+  update(configuration: Configuration, restart = false): void {
     this.#configuration = configuration;
+    if (restart) this.#down.clear();
     const wanted = new Set(configuration.connections.filter(({ active }) => active).map(({ name }) => name));
-    for (const name of this.#flows.keys()) if (!wanted.has(name)) this.drop(name);
-    for (const name of wanted) this.restore(name);
+    for (const name of [...this.#flows.keys()]) if (!wanted.has(name)) this.#release(name);
+    for (const name of wanted) if (!this.#down.has(name)) this.restore(name);
   }
 
-  /** Installs the flow of one connection. */
+  /** Installs the flow of one connection, in place of another that it had. */
   restore(name: string): void {
+    this.#down.delete(name);
     const connection = this.#configuration.connections.find((each) => each.name === name);
     const flow = connection?.active && this.#flowOf(connection);
     if (!flow) return;
+    const before = this.#flows.get(name);
+    if (before && flowKey(before) !== flowKey(flow)) this.kernel?.removeFlow(before);
     this.#flows.set(name, flow);
     this.kernel?.installFlow(flow);
   }
 
-  /** Lets the flow of one connection go: at once, or with its SAs. */
+  /** A connection is taken down by hand. */
   drop(name: string): void {
+    this.#down.add(name);
+    this.#release(name);
+  }
+
+  /** Lets the flow of one connection go: at once, or with its SAs. */
+  #release(name: string): void {
     const flow = this.#flows.get(name);
     this.#flows.delete(name);
     if (flow && !this.isUp(name)) this.kernel?.removeFlow(flow);

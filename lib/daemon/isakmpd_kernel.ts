@@ -134,7 +134,7 @@ export function flowsOf(flow: NegotiatedFlow, type: FlowType): Flow[] {
 }
 
 const keyOf = ({ protocol, spi, destination }: SaName) => `${protocol} ${spi} ${formatAddress(destination)}`;
-const flowKey = ({ local, remote }: Ends) =>
+export const flowKey = ({ local, remote }: Ends) =>
   [local, remote].map(({ prefix, protocol, port }) => `${formatPrefix(prefix)} ${protocol} ${port}`).join(" ");
 
 /** The engine, reached again whenever it comes back. All requests are sent in the order of the calls. */

@@ -45,6 +45,7 @@ import {
 import { endPhase1, softenPhase1 } from "./phase1_sa.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { receive } from "./receive.ts";
+import { reconfigure } from "./reconfigure.ts";
 import { STATES } from "./rows.ts";
 import type { Core, Counters, Exchange, Phase1Sa, SaPair } from "./state.ts";
 import { type TimerKind, Timers } from "./timers.ts";
@@ -277,17 +278,12 @@ export class Ike {
     });
   }
 
-  /** Another configuration holds for what is negotiated from now on; SAs stay. */
-  reconfigure(now: number, configuration: Configuration): Effect[] {
-    return this.#run(now, (core) => {
-      core.configuration = configuration;
-      for (const [key, { connection, exchange }] of core.wants) {
-        if (!exchange && !configuration.connections.some(({ name }) => name === connection.name)) {
-          core.wants.delete(key);
-        }
-      }
-      if (core.started) checkConnections(core);
-    });
+  /**
+   * Another configuration holds from now on. SAs of connections that it has as before stay; those of others end. `restart`
+   * (SIGHUP) brings up again what was torn down by hand.
+   */
+  reconfigure(now: number, configuration: Configuration, restart = false): Effect[] {
+    return this.#run(now, (core) => reconfigure(core, configuration, restart));
   }
 
   /** SIGTERM: DELETEs for everything (unless `quietly`), SAs removed; nothing is made again. */

@@ -135,7 +135,8 @@ export interface Phase1Sa {
   /** Its key in `Core.openings`. */
   readonly opening: string;
   readonly role: Role;
-  readonly peer: Peer;
+  /** Its section as it was when the negotiation began; once established, as it is now. */
+  peer: Peer;
   readonly initiatorCookie: Bytes;
   /** Zeros until the responder has chosen. */
   responderCookie: Bytes;
@@ -304,8 +305,8 @@ export interface SaPair {
 export interface Want {
   /** Name of the connection and address of the peer. */
   readonly key: string;
-  readonly connection: Connection;
-  readonly peer: Peer;
+  connection: Connection;
+  peer: Peer;
   /** Where the peer is: its configured address, or where the pair to be replaced went. */
   readonly remote: Endpoint;
   readonly local?: Endpoint;
