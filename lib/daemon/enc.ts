@@ -315,11 +315,11 @@ export class Enc {
     this.#order({ order: "enable", esp: isOn("net.inet.esp.enable"), ah: isOn("net.inet.ah.enable") });
   }
 
-  /** Outgoing flows need a route into the interface; all need a place in the filter. */
+  /** Outgoing flows need a route into the interface or around it; all need a place in the filter. */
   #route(flow: Flow, wanted: boolean): void {
     const { direction } = flow.selector;
     const key = selectorKey(flow.selector);
-    if (direction === "out" && flow.type !== "bypass") this.#pending.routes.set(key, { flow, wanted });
+    if (direction === "out") this.#pending.routes.set(key, { flow, wanted });
     this.#pending.filters.set(`${direction} ${key}`, { flow, wanted });
     this.#scheduleCommit();
   }

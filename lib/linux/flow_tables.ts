@@ -12,12 +12,13 @@
  *
  * What a route brings in but no flow matches the engine passes on unchanged, so a rule may be broader than its flows:
  * rules for forwarded packets leave out ports, which fragments do not have, and more than {@linkcode MAX_FORWARD_RULES}
- * sources become one catch-all rule.
+ * sources become one catch-all rule. Packets of bypass flows would come back unchanged as well, but slower and under the
+ * interface's MTU: where it is certain that a bypass flow is about all of them, a route takes its destination out.
  *
  * @module
  */
 import { type Address, contains, equalAddress, formatPrefix, isUnspecified } from "../ip/address.ts";
-import { parsePrefix, type Prefix } from "../ip/address.ts";
+import { parsePrefix, type Prefix, prefixOf } from "../ip/address.ts";
 import { FewEntries } from "../octets/few_entries.ts";
 import type { InterfaceAddress, Route, Rule } from "./rtnetlink.ts";
 
@@ -32,9 +33,10 @@ export interface FlowSelector {
   readonly destinationPort: number;
 }
 
-/** A flow whose packets the engine must see; the engine's Flow is one. */
+/** A flow whose packets the engine must see, or need not (`bypass`); the engine's Flow is one. */
 export interface RoutedFlow {
   readonly selector: FlowSelector;
+  readonly type?: string;
   /** The peer; absent: the packet's own destination. */
   readonly peer?: Address;
 }
@@ -65,6 +67,10 @@ const isTooMany = (isNow: boolean, count: number, max: number) => count > max ||
 
 /** Of the routes that take the excluded out: after a flow's own to the same destination. */
 const EXCLUDED_METRIC = 9999;
+
+/** More bypass flows than this are left to the engine, and those that more flows to one destination surround. */
+const MAX_BYPASSES = 256;
+const MOST_COMPARED = 64;
 
 /** Never captured, unless a flow names it: multicast, broadcast, and IPv6's neighbours. */
 export const EXCLUDED: Readonly<Record<4 | 6, readonly Prefix[]>> = {
@@ -116,9 +122,14 @@ interface TableState {
   ruleInstalled: boolean;
 }
 
+interface Place {
+  readonly table: TableState;
+  readonly route: string;
+}
+
 interface FlowState {
   readonly flow: RoutedFlow;
-  readonly places: { readonly table: TableState; readonly route: string }[];
+  readonly places: Place[];
 }
 
 /** Routes and rules to add and to delete, in the order in which they must happen. */
@@ -149,6 +160,7 @@ class FamilyTables {
   readonly #family: 4 | 6;
   readonly #options: FlowTablesOptions;
   readonly #flows = new Map<string, FlowState>();
+  readonly #bypasses = new Map<string, FlowState>();
   readonly #tables = new Map<string, TableState>();
   readonly #dirty = new Map<TableState, Set<string>>();
   readonly #offsets = new Set<number>();
@@ -167,6 +179,12 @@ class FamilyTables {
   /** @returns false when there is a flow with this selector already */
   add(flow: RoutedFlow): boolean {
     const key = selectorKey(flow.selector);
+    if (flow.type === "bypass") {
+      const isNew = !this.remove(flow);
+      this.#bypasses.set(key, { flow, places: [] });
+      return isNew;
+    }
+    this.#forgetBypass(key);
     const before = this.#flows.get(key);
     if (before) {
       this.#flows.set(key, { flow, places: before.places });
@@ -183,7 +201,7 @@ class FamilyTables {
   remove({ selector }: RoutedFlow): boolean {
     const key = selectorKey(selector);
     const state = this.#flows.get(key);
-    if (!state) return false;
+    if (!state) return this.#forgetBypass(key);
     this.#unplace(key, state);
     this.#flows.delete(key);
     this.#count(state.flow, -1);
@@ -191,8 +209,16 @@ class FamilyTables {
     return true;
   }
 
+  #forgetBypass(key: string): boolean {
+    const state = this.#bypasses.get(key);
+    if (!state) return false;
+    this.#unplace(key, state);
+    return this.#bypasses.delete(key);
+  }
+
+  /** All flows, bypass flows included. */
   flows(): RoutedFlow[] {
-    return Array.from(this.#flows.values(), ({ flow }) => flow);
+    return [...this.#flows.values(), ...this.#bypasses.values()].map(({ flow }) => flow);
   }
 
   setAddresses(addresses: readonly InterfaceAddress[]): void {
@@ -250,6 +276,46 @@ class FamilyTables {
     put(this.#forwardTable(selector));
     const source = this.#localSource(selector);
     if (source) put(this.#localTable(selector), source);
+  }
+
+  /**
+   * Where a route may take a bypass flow's destination out: in a table that otherwise leads there, if every flow that
+   * leads there has the same source, so that of two flows the one with the longer destination, which is the bypass, is the
+   * more specific, for whatever packet comes to the table.
+   */
+  #bypassTables({ selector }: RoutedFlow): TableState[] {
+    const { source, destination, transport } = selector;
+    if (transport) return [];
+    const keys = [this.#catchAll.forward ? undefined : `forward ${formatPrefix(source)} 0`, "local"];
+    return keys.flatMap((key) => {
+      const table = key === undefined ? undefined : this.#tables.get(key);
+      if (!table) return [];
+      const wanting: string[] = [];
+      for (let length = 0; length <= destination.length; length++) {
+        const route = table.routes.get(formatPrefix(prefixOf(destination.address, length)));
+        if (route && route.wanted.size > MOST_COMPARED) return [];
+        if (route) wanting.push(...route.wanted.keys());
+      }
+      const isCertain = wanting.length > 0 && wanting.every((flow) => {
+        const other = this.#flows.get(flow)!.flow.selector;
+        return other.source.length === source.length && covers(other.source, source) &&
+          other.destination.length < destination.length;
+      });
+      return isCertain ? [table] : [];
+    });
+  }
+
+  /** Puts the routes of bypass flows where they may be now. */
+  #placeBypasses(): void {
+    let left = MAX_BYPASSES;
+    for (const [key, state] of this.#bypasses) {
+      const tables = left-- > 0 ? this.#bypassTables(state.flow) : [];
+      if (tables.length === state.places.length && tables.every((table, i) => state.places[i].table === table)) {
+        continue;
+      }
+      this.#unplace(key, state);
+      for (const table of tables) this.#put(key, state, table, state.flow.selector.destination, true);
+    }
   }
 
   #put(key: string, state: FlowState, table: TableState, to: Prefix, excluded: boolean, source?: Address): void {
@@ -352,6 +418,7 @@ class FamilyTables {
 
   /** What must happen in the kernel to bring it where the flows want it; afterwards that is taken to have happened. */
   changes(into: Changes): void {
+    this.#placeBypasses();
     const wantsFrame = this.#flows.size > 0;
     if (wantsFrame && !this.#frameInstalled) into.addRules.push(...this.#frame());
     const wantsUnbound = this.#family === 4 && wantsFrame && this.#catchAll.forward;

@@ -191,7 +191,8 @@ export class FlowRouter implements Disposable {
   }
 
   /** Indexes of the links where peers and neighbours are that a flow routes into the engine's interface instead. */
-  #linksToLoosen({ selector: { destination }, peer }: RoutedFlow): number[] {
+  #linksToLoosen({ selector: { destination }, peer, type }: RoutedFlow): number[] {
+    if (type === "bypass") return [];
     if (destination.address.family !== 4) return [];
     if (destination.length === 0) return [EVERY_LINK];
     const indexes = new Set<number>();

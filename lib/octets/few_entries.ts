@@ -33,6 +33,10 @@ export class FewEntries<Key, Value> {
     }
   }
 
+  keys(): Iterable<Key> {
+    return this.#map ? this.#map.keys() : this.#size ? [this.#key!] : [];
+  }
+
   values(): Iterable<Value> {
     return this.#map ? this.#map.values() : this.#size ? [this.#value!] : [];
   }

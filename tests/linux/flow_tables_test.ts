@@ -151,6 +151,38 @@ Deno.test("multicast and broadcast stay outside of a flow to everywhere, unless 
   ]);
 });
 
+Deno.test("a bypass flow takes its destination out of a wider flow's routes, where no other flow could want it", () => {
+  const tables = newTables();
+  tables.setAddresses([own("10.1.0.1/16"), own("192.0.2.1/24", 3)]);
+  const bypass = (source: string, destination: string, transport = 0) => ({
+    ...flow(source, destination, [transport, 0, 0]),
+    type: "bypass",
+  });
+  const kernel = new Kernel();
+  const thrown = () => {
+    kernel.apply(tables);
+    return [...kernel.routes.values()].filter((route) => /^(10|172)/.test(route) && route.includes("throw"))
+      .map((route) => route.split(" ").slice(0, 2).join(" ")).sort();
+  };
+  tables.add(bypass("10.1.0.0/16", "10.1.0.0/16"));
+  assertEquals([thrown(), kernel.rules.size], [[], 0], "no flow that leads there, no route");
+  tables.add(flow("10.1.0.0/16", "0.0.0.0/0"));
+  assertEquals(thrown(), ["10.1.0.0/16 450129", "10.1.0.0/16 450200"]);
+  tables.add(bypass("10.1.0.0/16", "172.16.0.0/12", 6));
+  tables.add(bypass("10.0.0.0/8", "172.16.0.0/12"));
+  assertEquals(thrown().length, 2, "one protocol, and another source");
+  tables.add(flow("192.0.2.1", "10.0.0.0/8"));
+  assertEquals(thrown(), ["10.1.0.0/16 450200"], "packets made here may be about the other flow");
+  tables.remove(flow("192.0.2.1", "10.0.0.0/8"));
+  assertEquals(thrown().length, 2);
+  tables.add(flow("10.1.0.0/16", "10.1.0.0/16"));
+  assertEquals(thrown(), [], "the same selector, no bypass any more");
+  tables.add(bypass("10.1.0.0/16", "10.1.0.0/16"));
+  assertEquals(thrown().length, 2);
+  tables.remove(flow("10.1.0.0/16", "0.0.0.0/0"));
+  assertEquals([thrown(), kernel.routes.size, kernel.rules.size], [[], 0, 0], "a bypass alone needs nothing");
+});
+
 Deno.test("too many sources become one rule, and single rules again when they are few", () => {
   const tables = newTables();
   const kernel = new Kernel();
@@ -195,11 +227,13 @@ Deno.test("whatever the history, the kernel has what the flows and addresses of 
   ];
   const destinations = ["0.0.0.0/0", "11.0.0.0/8", "11.1.0.0/16", "192.0.2.7", "224.0.0.0/4", "::/0", "fd09::/64"];
   const transports: [number, number, number][] = [[0, 0, 0], [6, 0, 80], [6, 0, 443], [17, 500, 500], [1, 0, 0]];
-  const pool = sources.flatMap((source) =>
-    destinations.filter((to) => to.includes(":") === source.includes(":")).flatMap((to) =>
-      transports.map((transport) => flow(source, to, transport))
-    )
-  );
+  const pool: RoutedFlow[] = sources.flatMap((source) => {
+    const fits = (to: string) => to.includes(":") === source.includes(":");
+    return [
+      ...destinations.filter(fits).flatMap((to) => transports.map((transport) => flow(source, to, transport))),
+      ...["11.1.2.0/24", "10.0.0.0/9", "fd09::/80"].filter(fits).map((to) => ({ ...flow(source, to), type: "bypass" })),
+    ];
+  });
   const many = Array.from({ length: 400 }, (_, i) => flow(`10.2.${i >> 8}.${i & 255}`, "11.0.0.0/8"));
   const natural = () => parseAddress("10.1.0.1");
   const tables = newTables(natural);

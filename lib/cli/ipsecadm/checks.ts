@@ -1,6 +1,8 @@
 /** What a whole command line must have, in the order in which it is looked at. @module */
 import { type AuthenticatorRow, checkKey, type CipherRow } from "../../crypto/algorithms.ts";
+import { formatPrefix } from "../../ip/address.ts";
 import { hasPorts } from "../../ip/classify.ts";
+import { covers } from "../../linux/flow_tables.ts";
 import type { Values } from "./modifiers.ts";
 
 interface Check {
@@ -104,8 +106,23 @@ export function complaintAbout(command: string, values: Values): string | undefi
   return undefined;
 }
 
+/** A network that is behind this gateway and, in part, in the flow's other end: it would no longer reach the gateway. */
+function overlapWarning({ packets, policy, transport, remove }: Values): string[] {
+  if (!packets || remove || transport || policy === "bypass" || policy === "deny") return [];
+  const { source, destination } = packets;
+  const [wide, narrow] = source.length < destination.length ? [source, destination] : [destination, source];
+  const isHost = narrow.length === 8 * narrow.address.octets.length;
+  if (isHost || wide.length === narrow.length || !covers(wide, narrow)) return [];
+  const net = formatPrefix(narrow);
+  return [
+    `packets within ${net} are covered, too, those to and from this host among them: ` +
+    `"ipsecadm flow -bypass -out -addr ${net} ${net}", and the same with -in, leaves them in clear`,
+  ];
+}
+
 /** What is allowed and unwise. */
-export function warningsAbout({ cipher, authenticator }: Values): string[] {
+export function warningsAbout(values: Values): string[] {
+  const { cipher, authenticator } = values;
   const warnings = [cipher, authenticator].flatMap((row) => row?.weak ? [`${row.name} is weak: ${row.weak}`] : []);
   if (cipher && !cipher.manualKeys) {
     warnings.push(
@@ -113,5 +130,5 @@ export function warningsAbout({ cipher, authenticator }: Values): string[] {
         "because a repeated counter gives the plaintext away",
     );
   }
-  return warnings;
+  return [...warnings, ...overlapWarning(values)];
 }
