@@ -5,6 +5,9 @@
  *
  *     deno run -A bench/packets.ts receive ADDRESS PORT
  *     deno run -A bench/packets.ts send SOURCE ADDRESS PORT [OCTETS]     prints PacketRates as JSON
+ *     deno run -A bench/packets.ts spread SOURCE ADDRESS PORT COUNT RATE SECONDS     prints Spread as JSON
+ *
+ * `spread` sends to COUNT addresses from ADDRESS on, one after the other; RATE 0 is as fast as it can.
  */
 import { addressOf, check, errnoView, libc } from "../lib/ffi/libc.ts";
 import { ERRNO } from "../lib/ffi/errno.ts";
@@ -21,6 +24,13 @@ export interface PacketRates {
   readonly offered: number;
   /** The most packets a second of which fewer than one in a hundred was lost. */
   readonly lossless: number;
+}
+
+/** What came of packets to many addresses. */
+export interface Spread {
+  readonly sent: number;
+  readonly arrived: number;
+  readonly seconds: number;
 }
 
 const BATCH = 64;
@@ -97,10 +107,30 @@ function receive(address: string, port: number): void {
   }
 }
 
+/** The first of many addresses, in host order, and how many there are; the port is that of all. */
+interface Addresses {
+  readonly first: number;
+  readonly count: number;
+  readonly port: number;
+}
+
 /** Sends for `seconds`; `rate` packets a second, or as fast as it goes. Answers how many went out, and in which time. */
-function send(fd: number, run: number, octets: number, seconds: number, rate: number): { sent: number; took: number } {
+function send(
+  fd: number,
+  run: number,
+  octets: number,
+  seconds: number,
+  rate: number,
+  to?: Addresses,
+): { sent: number; took: number } {
   const { sendmmsg, poll } = libc();
-  prepare(octets, false);
+  const { view } = arena;
+  prepare(octets, to !== undefined);
+  if (to) {
+    for (let i = 0; i < BATCH; i++) {
+      arena.u8.set(encodeSockaddr(parseAddress("0.0.0.0"), to.port), namesAt + i * SOCKADDR_IN.octets);
+    }
+  }
   for (let i = 0; i < BATCH; i++) {
     i32[dataAt + i * 2048 >> 2] = DATA;
     i32[dataAt + i * 2048 + 4 >> 2] = run;
@@ -116,7 +146,14 @@ function send(fd: number, run: number, octets: number, seconds: number, rate: nu
       continue;
     }
     while (due > 0) {
-      const done = sendmmsg(fd, base + BigInt(messagesAt | 0), Math.min(due, BATCH), 0);
+      const batch = Math.min(due, BATCH);
+      if (to) {
+        for (let i = 0; i < batch; i++) {
+          const at = namesAt + i * SOCKADDR_IN.octets + SOCKADDR_IN.at.address;
+          view.setUint32(at, to.first + (sent + i) % to.count);
+        }
+      }
+      const done = sendmmsg(fd, base + BigInt(messagesAt | 0), batch, 0);
       if (done > 0) {
         sent += done;
         due -= done;
@@ -132,12 +169,12 @@ function send(fd: number, run: number, octets: number, seconds: number, rate: nu
 }
 
 /** Asks how many packets of a run have come. */
-function ask(fd: number, run: number): number {
-  const { sendBuffer, recvBuffer } = libc();
+function ask(fd: number, run: number, to: Uint8Array<ArrayBuffer>): number {
+  const { sendto, recvBuffer } = libc();
   const question = new Int32Array([ASK, run, 0, 0]);
   const answer = new Int32Array(4);
   for (let i = 0; i < QUESTIONS; i++) {
-    sendBuffer(fd, new Uint8Array(question.buffer), 16n, 0);
+    sendto(fd, new Uint8Array(question.buffer), 16n, 0, to, to.length);
     while (recvBuffer(fd, new Uint8Array(answer.buffer), 16n, 0) > 0) {
       if (answer[0] === TOLD && answer[1] === run) return answer[2];
     }
@@ -145,12 +182,23 @@ function ask(fd: number, run: number): number {
   throw new Error("The receiver does not answer");
 }
 
-function search(fd: number, octets: number): PacketRates {
-  let run = Date.now() & 0x3fffffff;
+const firstRun = () => Date.now() & 0x3fffffff;
+/** What is still on its way when the last packet was sent arrives in this time. */
+const SETTLE_MS = 50;
+
+function spread(fd: number, to: Addresses, name: Uint8Array<ArrayBuffer>, rate: number, seconds: number): Spread {
+  const run = firstRun();
+  const { sent, took } = send(fd, run, 64, seconds, rate || Infinity, to);
+  libc().poll(0n, 0, SETTLE_MS);
+  return { sent, arrived: ask(fd, run, name), seconds: took };
+}
+
+function search(fd: number, octets: number, to: Uint8Array<ArrayBuffer>): PacketRates {
+  let run = firstRun();
   const trial = (seconds: number, rate: number) => {
     const { sent, took } = send(fd, ++run, octets, seconds, rate);
-    libc().poll(0n, 0, 50);
-    const arrived = ask(fd, run);
+    libc().poll(0n, 0, SETTLE_MS);
+    const arrived = ask(fd, run, to);
     return { offered: sent / took, arrives: arrived / took, loss: 1 - arrived / sent };
   };
   trial(0.2, 10_000);
@@ -173,16 +221,29 @@ function search(fd: number, octets: number): PacketRates {
 
 if (import.meta.main) {
   const [what, ...words] = Deno.args;
+  const [source, first, port, ...rest] = words;
   if (what === "receive" && words.length === 2) receive(words[0], Number(words[1]));
-  else if (what === "send" && words.length >= 3) {
-    const fd = open(words[0], 0);
-    const to = encodeSockaddr(parseAddress(words[1]), Number(words[2]));
-    check(libc().connect(fd, to, SOCKADDR_IN.octets), `connect to ${words[1]}`);
+  else if (what === "send" && words.length >= 3 || what === "spread" && words.length === 6) {
+    const fd = open(source, 0);
     const wait = new Uint8Array(new BigInt64Array([0n, BigInt(ANSWER_MS * 1000)]).buffer);
     check(libc().setsockopt(fd, ...OPTION.SO_RCVTIMEO, wait, 16), "set SO_RCVTIMEO");
-    console.log(JSON.stringify(search(fd, Number(words[3] ?? 64))));
+    const { octets } = parseAddress(first);
+    const to = encodeSockaddr(parseAddress(first), Number(port));
+    if (what === "send") {
+      check(libc().connect(fd, to, SOCKADDR_IN.octets), `connect to ${first}`);
+      console.log(JSON.stringify(search(fd, Number(rest[0] ?? 64), to)));
+    } else {
+      const [count, rate, seconds] = rest.map(Number);
+      const addresses = {
+        first: new DataView(octets.buffer, octets.byteOffset).getUint32(0),
+        count,
+        port: Number(port),
+      };
+      console.log(JSON.stringify(spread(fd, addresses, to, rate, seconds)));
+    }
   } else {
     console.error("usage: packets.ts receive ADDRESS PORT | send SOURCE ADDRESS PORT [OCTETS]");
+    console.error("       packets.ts spread SOURCE ADDRESS PORT COUNT RATE SECONDS");
     Deno.exit(2);
   }
 }

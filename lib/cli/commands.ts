@@ -66,6 +66,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./doctor.ts"),
   },
   {
+    name: "bench",
+    summary: "measure what this machine can do: each cipher, and tunnels beside none",
+    load: () => import("./bench.ts"),
+  },
+  {
     name: "install",
     summary: "put program, links, units, manual pages and completions in place",
     load: () => import("./install.ts"),

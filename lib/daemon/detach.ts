@@ -9,7 +9,7 @@ const READY = "ready\n";
 export const isDetached = (): boolean => Deno.env.get(MARK) !== undefined;
 
 /** The command that starts this program again, packed, compiled or from source. */
-function ownCommand(): { program: string; args: string[] } {
+export function ownCommand(): { program: string; args: string[] } {
   const packed = Deno.env.get("IPSECBOX_SELF");
   if (packed) return { program: packed, args: [] };
   if (Deno.build.standalone) return { program: Deno.execPath(), args: [] };

@@ -1,6 +1,7 @@
 /** The sources of the manual pages, for `install`; made by scripts/man.ts. @module */
 import certpatch8 from "../../../docs/man/certpatch.8" with { type: "text" };
 import ipsecadm8 from "../../../docs/man/ipsecadm.8" with { type: "text" };
+import ipsecboxBench8 from "../../../docs/man/ipsecbox-bench.8" with { type: "text" };
 import ipsecboxCheck8 from "../../../docs/man/ipsecbox-check.8" with { type: "text" };
 import ipsecboxCompletion8 from "../../../docs/man/ipsecbox-completion.8" with { type: "text" };
 import ipsecboxDoctor8 from "../../../docs/man/ipsecbox-doctor.8" with { type: "text" };
@@ -33,6 +34,7 @@ import startkey1 from "../../../docs/man/startkey.1" with { type: "text" };
 export const MAN_SOURCES: Readonly<Record<string, string>> = {
   "certpatch.8": certpatch8,
   "ipsecadm.8": ipsecadm8,
+  "ipsecbox-bench.8": ipsecboxBench8,
   "ipsecbox-check.8": ipsecboxCheck8,
   "ipsecbox-completion.8": ipsecboxCompletion8,
   "ipsecbox-doctor.8": ipsecboxDoctor8,
