@@ -56,7 +56,7 @@ export class Core {
   readonly held: { exchange: Exchange; datagram: Bytes }[] = [];
   readonly #byCookies = new Map<string, Exchange>();
   readonly #byPeer = new Map<string, Set<Exchange>>();
-  /** The last exchange that we began with a peer, if it failed: the next must name it (RFC 2522 3.1). */
+  /** The last exchange that we began with a peer, while the peer may hold it against the next (RFC 2522 3.1). */
   readonly #tried = new Map<string, Tried>();
   #unidentified = 0;
   #next = 1;
@@ -126,11 +126,12 @@ export class Core {
 
   /** What the next Cookie_Request to a peer has to name, RFC 2522 3.1. */
   lastExchange(peer: Address): Previous | undefined {
+    // One of ours goes before a later one of the peer's: only ours can be in the way of the next.
+    const tried = this.#tried.get(addressKey(peer));
+    if (tried && tried.until > this.now) return tried;
     const live = this.withPeer(peer).filter(({ state }) => state !== "COOKIE_SENT").at(-1);
     if (live?.role === "initiator") return { responderCookie: live.responderCookie, counter: live.counter };
-    if (live) return { responderCookie: live.initiatorCookie, counter: 0 };
-    const tried = this.#tried.get(addressKey(peer));
-    return tried && tried.until > this.now ? tried : undefined;
+    return live && { responderCookie: live.initiatorCookie, counter: 0 };
   }
 
   /** Keeps the cookies of an exchange that we begin as long as the peer may hold them against a next one. */

@@ -72,7 +72,11 @@ export function answerCookieRequest(
   const young = exchanges.filter(({ startedAt, state }) =>
     state !== "COOKIE_SENT" && core.now - startedAt < 1000 * exchangeTimeout
   );
-  const isNamed = young.some(({ responderCookie }) => equal(responderCookie, message.responderCookie));
+  // A peer that was asked by us last names that exchange, by our cookie.
+  const isNamed = young.some(({ role, initiatorCookie, responderCookie }) =>
+    equal(responderCookie, message.responderCookie) ||
+    (role === "initiator" && equal(initiatorCookie, message.responderCookie))
+  );
   const inTheWay = isNamed ? undefined : young.find(({ role }) => role === "responder");
   const latest = exchanges.filter(({ state }) => state !== "COOKIE_SENT").at(-1);
   const counter = nextCounter(latest?.counter ?? message.counter, new Set(young.map(({ counter }) => counter)));

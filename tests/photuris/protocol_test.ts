@@ -143,6 +143,19 @@ Deno.test("Without memory of it the initiator that still knows the exchange begi
   assert(east.outcomes[0].established);
 });
 
+Deno.test("Two hosts that begin in turn within one Exchange TimeOut are never in each other's way", () => {
+  const { network, west, east, of } = established();
+  for (let turn = 1; turn <= 6; turn++) {
+    const [one, other] = turn % 2 ? [east, west] : [west, east];
+    one.start(other);
+    network.run(1_000 * (turn + 1));
+    assertEquals(one.outcomes.at(-1)?.established, true);
+    assertEquals(west.outcomes.length + east.outcomes.length, turn + 1);
+  }
+  assertEquals(of("Resource_Limit").length, 0);
+  assertAgreement(west, east);
+});
+
 Deno.test("A responder without room answers Resource_Limit and serves again when there is room", () => {
   const { network, west, east, of } = scene(1, {}, { maximumUnidentified: 0 });
   west.start(east);
