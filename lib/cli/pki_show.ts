@@ -16,7 +16,7 @@ export interface Description {
 const date = ({ at }: CertificateTime): string => new Date(at).toISOString().replace(".000Z", "Z");
 const rows = (pairs: [string, string | undefined][]): string =>
   pairs.filter(([, value]) => value !== undefined).map(([name, value]) => `${name.padEnd(12)}${value}\n`).join("");
-const KINDS = { rsa: "RSA", dsa: "DSA", ec: "ECDSA" };
+const KINDS = { rsa: "RSA", dsa: "DSA", ec: "ECDSA", ed25519: "Ed25519" };
 
 const keyText = (key: PublicKey | undefined): string => {
   if (!key) return "of a kind that is not supported";

@@ -28,7 +28,7 @@ import { type Curve, curveFault, CURVES } from "./ecdh.ts";
 export type { KeyObject };
 
 /** A public key: numbers, big-endian, without leading zeros, and no secret. */
-export type PublicKey = RsaPublicKey | DsaPublicKey | EcPublicKey;
+export type PublicKey = RsaPublicKey | DsaPublicKey | EcPublicKey | Ed25519PublicKey;
 export interface RsaPublicKey {
   readonly kind: "rsa";
   readonly modulus: Bytes;
@@ -50,6 +50,13 @@ export interface EcPublicKey {
   readonly point: Bytes;
 }
 
+/** A key that signs certificates only: IKE (version 1) has no signature for it. */
+export interface Ed25519PublicKey {
+  readonly kind: "ed25519";
+  /** The 32 octets of RFC 8032 section 5.1.5. */
+  readonly value: Bytes;
+}
+
 /** Sizes that are accepted: the peer chooses them, and the time of a verification grows with them. */
 const RSA_BITS = { min: 512, max: 16384 };
 const RSA_EXPONENT_BITS = 64;
@@ -61,7 +68,12 @@ export const KEY_OIDS = {
   rsa: "1.2.840.113549.1.1.1",
   dsa: "1.2.840.10040.4.1",
   ec: "1.2.840.10045.2.1",
+  ed25519: "1.3.101.112",
 } as const;
+
+/** Kinds of keys that sign here. */
+const PRIVATE_KINDS = ["rsa", "dsa", "ec"];
+const ED25519_OCTETS = 32;
 
 /** A key file that cannot be read: why, and where it helps, what to do. It repeats nothing of the key. */
 export class KeyError extends Error {
@@ -144,7 +156,7 @@ function convert<Key>(what: string, make: () => Key): Key {
 export function parsePrivateKey(input: string | Uint8Array): KeyObject {
   const der = derOf(input, "private key", PRIVATE_LABELS);
   const key = convert("private key", () => pkcs8(toPkcs8(der)));
-  if (!Object.hasOwn(KEY_OIDS, key.asymmetricKeyType ?? "")) {
+  if (!PRIVATE_KINDS.includes(key.asymmetricKeyType ?? "")) {
     throw new KeyError(`Cannot use private key of type ${key.asymmetricKeyType}: ${KINDS}`);
   }
   return key;
@@ -186,6 +198,11 @@ function readSpki([algorithm, value]: DerElement[]): PublicKey {
     case KEY_OIDS.ec: {
       if (key[0] !== 4) throw new DecodeError("EC key: its point is compressed");
       return ecPublicKey(derOid(parameters, "EC curve"), key.slice(1));
+    }
+    case KEY_OIDS.ed25519: {
+      if (key.length !== ED25519_OCTETS) throw new DecodeError(`Ed25519 key: of ${key.length} octets`);
+      if (parameters) throw new DecodeError("Ed25519 key: it has parameters");
+      return { kind: "ed25519", value: key };
     }
     default:
       throw new KeyError(`Cannot use public key of type ${derOid(oid)}: ${KINDS}`);
@@ -292,6 +309,7 @@ export function encodePublicKey(key: KeyObject | PublicKey): Bytes {
   const numbers = publicKeyOf(key);
   const info = (parameters: Uint8Array, value: Uint8Array) =>
     encodeSequence(encodeSequence(encodeOid(KEY_OIDS[numbers.kind]), parameters), encodeBitString(value));
+  if (numbers.kind === "ed25519") return info(new Uint8Array(0), numbers.value);
   if (numbers.kind === "rsa") return info(encodeNull(), encodeRsaPublicKey(numbers));
   if (numbers.kind === "ec") return info(encodeOid(numbers.curve), concat(Uint8Array.of(4), numbers.point));
   const { p, q, g, y } = numbers;
@@ -304,6 +322,7 @@ export const encodePrivateKey = (key: KeyObject): Bytes => new Uint8Array(key.ex
 /** A private key as PKCS#1 (RSA), SEC1 (EC) or OpenSSL's DSA form. */
 export function encodeTraditionalPrivateKey(key: KeyObject): Bytes {
   const numbers = publicKeyOf(key);
+  if (numbers.kind === "ed25519") throw new KeyError("Cannot use private key of type ed25519");
   if (numbers.kind === "dsa") {
     const { p, q, g, y } = numbers;
     return encodeSequence(ZERO, ...[p, q, g, y, dsaPrivateNumbers(key).x].map(encodeUnsigned));
@@ -324,12 +343,13 @@ export function encodeTraditionalPrivateKey(key: KeyObject): Bytes {
 export const encodePem = (label: string, octets: Uint8Array): string =>
   `-----BEGIN ${label}-----\n${formatBase64(octets).replace(/.{1,64}/g, "$&\n")}-----END ${label}-----\n`;
 
-/** Kind and size of a key: RSA and DSA by their modulus, EC by its field. */
+/** Kind and size of a key: RSA and DSA by their modulus, EC by its field, Ed25519 by its octets. */
 export function describeKey(key: KeyObject | PublicKey): { type: PublicKey["kind"]; bits: number } {
   const numbers = publicKeyOf(key);
   const type = numbers.kind;
   if (type === "rsa") return { type, bits: bitLength(numbers.modulus) };
   if (type === "dsa") return { type, bits: bitLength(numbers.p) };
+  if (type === "ed25519") return { type, bits: 8 * ED25519_OCTETS };
   return { type, bits: ecCurve(numbers.curve).prime.p.toString(2).length };
 }
 

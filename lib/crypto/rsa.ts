@@ -1,8 +1,14 @@
-/** RSA signatures with PKCS#1 v1.5 padding (RFC 8017 8.2), with and without a DigestInfo around the hash. @module */
+/**
+ * RSA signatures with PKCS#1 v1.5 padding (RFC 8017 8.2), with and without a DigestInfo around the hash, and the
+ * verification of RSASSA-PSS (8.1), with which certificates may be signed.
+ *
+ * @module
+ */
 import { constants, generateKeyPairSync, type KeyObject, privateEncrypt } from "node:crypto";
 import { type Bytes, concat, equalConstantTime } from "../octets/bytes.ts";
 import { encodeNull, encodeOctetString, encodeOid, encodeSequence } from "../octets/der.ts";
-import { hash, type HashName } from "./hash.ts";
+import { bitLength } from "./bignum.ts";
+import { hash, HASHES, type HashName } from "./hash.ts";
 import { type PublicKey, rsaNumbers } from "./keys.ts";
 import { modExp } from "./modp.ts";
 
@@ -62,6 +68,53 @@ export const verifyRsa = (
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean => verifyRsaBare(key, digestInfo(name, hash(name, data)), signature);
+
+/** What a signature of RSASSA-PSS was made with: the message's hash, that of MGF1, octets of salt. */
+export interface PssParameters {
+  readonly hash: HashName;
+  readonly maskHash: HashName;
+  readonly saltOctets: number;
+}
+
+/** MGF1 (RFC 8017 B.2.1). */
+function mask(name: HashName, seed: Uint8Array, octets: number): Bytes {
+  const blocks: Bytes[] = [];
+  for (let counter = 0; counter * HASHES[name].outputOctets < octets; counter++) {
+    blocks.push(hash(name, seed, Uint8Array.of(counter >>> 24, counter >>> 16, counter >>> 8, counter)));
+  }
+  return concat(...blocks).subarray(0, octets);
+}
+
+const PSS_TRAILER = 0xbc;
+
+/** Whether `signature` is the key's over `data` by RSASSA-PSS (RFC 8017 8.1.2, 9.1.2). @throws {KeyError} */
+export function verifyRsaPss(
+  key: KeyObject | PublicKey,
+  parameters: PssParameters,
+  data: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const { modulus, exponent } = rsaNumbers(key);
+  const { hash: name, maskHash, saltOctets } = parameters;
+  const hashOctets = HASHES[name].outputOctets;
+  const bits = bitLength(modulus) - 1;
+  const octets = Math.ceil(bits / 8);
+  const maskedOctets = octets - hashOctets - 1;
+  if (signature.length !== modulus.length || maskedOctets < saltOctets + 1) return false;
+  const power = modExp(signature, exponent, modulus);
+  const block = power.subarray(power.length - octets);
+  if (power.length > octets && power[0] !== 0) return false;
+  const unused = 8 * octets - bits;
+  const masked = block.subarray(0, maskedOctets), value = block.subarray(maskedOctets, octets - 1);
+  if (block[octets - 1] !== PSS_TRAILER || masked[0] >> (8 - unused) !== 0) return false;
+  const plain = mask(maskHash, value, maskedOctets).map((octet, i) => octet ^ masked[i]);
+  plain[0] &= 0xff >> unused;
+  const salt = plain.subarray(maskedOctets - saltOctets);
+  const padding = new Uint8Array(maskedOctets - saltOctets);
+  padding[padding.length - 1] = 1;
+  return equalConstantTime(plain.subarray(0, padding.length), padding) &&
+    equalConstantTime(hash(name, new Uint8Array(8), hash(name, data), salt), value);
+}
 
 /** A new RSA key with the exponent 65537. @throws {RangeError} when `bits` is not 1024 to 8192, in steps of 8 */
 export function generateRsaKey(bits: number): KeyObject {

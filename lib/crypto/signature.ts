@@ -1,4 +1,4 @@
-/** Signatures and the keys that make them: RSA PKCS#1 v1.5, ECDSA, DSA. One door to the files that hold them. @module */
+/** Signatures and the keys that make them: RSA, ECDSA, DSA, Ed25519 (verification). One door to the files that hold them. @module */
 export {
   describeKey,
   dsaNumbers,
@@ -6,11 +6,13 @@ export {
   dsaPublicKey,
   type EcPublicKey,
   ecPublicKey,
+  type Ed25519PublicKey,
   encodePem,
   encodePrivateKey,
   encodePublicKey,
   encodeRsaPublicKey,
   encodeTraditionalPrivateKey,
+  KEY_OIDS,
   KeyError,
   type KeyObject,
   parsePrivateKey,
@@ -21,6 +23,17 @@ export {
   type RsaPublicKey,
   rsaPublicKey,
 } from "./keys.ts";
-export { digestInfo, generateRsaKey, signRsa, signRsaBare, verifyRsa, verifyRsaBare } from "./rsa.ts";
+export {
+  digestInfo,
+  generateRsaKey,
+  HASH_OIDS,
+  type PssParameters,
+  signRsa,
+  signRsaBare,
+  verifyRsa,
+  verifyRsaBare,
+  verifyRsaPss,
+} from "./rsa.ts";
 export { signatureFromDer, signatureToDer, signDsa, verifyDsa } from "./dsa.ts";
 export { ecdsaHash, ecdsaOctets, signEcdsa, verifyEcdsa } from "./ecdsa.ts";
+export { verifyEd25519 } from "./ed25519.ts";

@@ -16,11 +16,17 @@ import {
   readDer,
 } from "../octets/der.ts";
 import { parseHex } from "../octets/hex.ts";
-import { type Certificate, OID_SUBJECT_ALTERNATIVE_NAME, parseCertificate, readSigned } from "./certificate.ts";
+import {
+  type Certificate,
+  encodeSerial,
+  OID_SUBJECT_ALTERNATIVE_NAME,
+  parseCertificate,
+  readSigned,
+} from "./certificate.ts";
 import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import type { DistinguishedName } from "./name.ts";
-import { algorithmFor, encodeAlgorithm, type SignatureAlgorithm, signatureAlgorithm, signOctets } from "./signature.ts";
+import { algorithmFor, encodeAlgorithm, type SignatureAlgorithm, signOctets } from "./signature.ts";
 
 const TRUE = encodeDer(DER.BOOLEAN, Uint8Array.of(0xff));
 
@@ -145,16 +151,16 @@ export interface Patched {
 
 /**
  * The same certificate with `identities` as its only subjectAltName, critical, signed anew by `key` with the hash of its
- * former signature. Everything else stays octet by octet; the version becomes 3.
+ * former signature (RSA keys with PKCS#1 v1.5). Everything else stays octet by octet; the version becomes 3.
  *
  * @throws {CertificateError}
  */
 export function patchIdentities(der: Uint8Array, identities: readonly Identity[], key: KeyObject): Patched {
-  const { algorithmOid } = parseCertificate(der);
+  const { algorithmOid, algorithm: former } = parseCertificate(der);
   const { fields } = readSigned(der, "certificate");
-  const former = signatureAlgorithm(algorithmOid);
   if (!former) throw new CertificateError(`its signature algorithm ${algorithmOid} is not supported`);
-  const algorithm = former.key === key.asymmetricKeyType ? former : algorithmFor(key, former.hash);
+  const isOurs = former.key === key.asymmetricKeyType && !former.pss;
+  const algorithm = isOurs ? former : algorithmFor(key, former.hash);
   if (fields[0].tag === contextTag(0)) fields.shift();
   const list = fields.find((field) => field.tag === contextTag(3));
   const san = encodeOid(OID_SUBJECT_ALTERNATIVE_NAME);
@@ -202,7 +208,7 @@ export function buildRevocationList(
     const extensions = reason === undefined
       ? []
       : [encodeSequence(extension("2.5.29.21", false, encodeDer(DER.ENUMERATED, Uint8Array.of(reason))))];
-    return encodeSequence(encodeUnsigned(parseHex(serial)), encodeTime(at), ...extensions);
+    return encodeSequence(encodeSerial(serial), encodeTime(at), ...extensions);
   });
   const identifier = encodeSequence(encodeDer(contextTag(0, false), identifierOf(authority.certificate)));
   const tbs = encodeSequence(

@@ -12,7 +12,7 @@ import {
   KeyUsage,
   SubjectKeyIdentifier,
 } from "@peculiar/asn1-x509";
-import { describeKey, KeyError, parsePublicKey, type PublicKey } from "../crypto/signature.ts";
+import { describeKey, KEY_OIDS, KeyError, parsePublicKey, type PublicKey } from "../crypto/signature.ts";
 import { type Bytes, equal } from "../octets/bytes.ts";
 import {
   contextTag,
@@ -21,15 +21,21 @@ import {
   type DerElement,
   derOid,
   derUnsigned,
+  encodeDer,
+  encodeNull,
+  encodeOid,
+  encodeSequence,
+  encodeUnsigned,
   expectTag,
   readDer,
 } from "../octets/der.ts";
-import { formatHex } from "../octets/hex.ts";
+import { formatHex, parseHex } from "../octets/hex.ts";
 import { DecodeError } from "../octets/reader.ts";
 import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import { type DistinguishedName, parseName } from "./name.ts";
-import { type SignatureAlgorithm, signatureAlgorithm } from "./signature.ts";
+import { type NameConstraints, readNameConstraints } from "./constraints.ts";
+import { OID_PSS, type Pss, readPss, readSignatureAlgorithm, type SignatureAlgorithm } from "./signature.ts";
 
 /** A time of a certificate: milliseconds since the epoch, and whether it was given in UTC (`Z`), as it must be. */
 export interface CertificateTime {
@@ -60,7 +66,7 @@ export interface Certificate extends Signed {
   readonly der: Bytes;
   /** 1, 2 or 3. */
   readonly version: number;
-  /** Hexadecimal, without leading zeros. */
+  /** Hexadecimal, without leading zeros; a negative one with its sign. */
   readonly serial: string;
   readonly issuer: DistinguishedName;
   readonly subject: DistinguishedName;
@@ -71,9 +77,14 @@ export interface Certificate extends Signed {
   /** The subject's key; absent when it is of a kind we cannot use. */
   readonly key?: PublicKey;
   /** `rsa` 2048, ... */
-  readonly keyKind?: { readonly type: "rsa" | "dsa" | "ec"; readonly bits: number };
+  readonly keyKind?: { readonly type: PublicKey["kind"]; readonly bits: number };
+  /** Of an RSA key that signs with RSASSA-PSS only: the least that its signatures must be, or true for any. */
+  readonly pssOnly?: Pss | true;
   /** subjectAltName, as far as it names IKE identities. */
   readonly alternativeNames: readonly Identity[];
+  /** Numbers of the other forms of GeneralName that are in subjectAltName. */
+  readonly otherNames: readonly number[];
+  readonly nameConstraints?: NameConstraints;
   readonly basicConstraints?: { readonly ca: boolean; readonly pathLength?: number };
   readonly keyUsage?: KeyUsageBits;
   readonly extendedKeyUsage?: { readonly critical: boolean; readonly purposes: readonly string[] };
@@ -110,13 +121,13 @@ export function readSigned(
     const bits = expectTag(signature, DER.BIT_STRING, "signature").content;
     if (bits[0] !== 0) throw new DecodeError("signature: not a whole number of octets");
     const fields = derChildren(expectTag(tbs, DER.SEQUENCE, what), what);
-    const oid = derOid(derChildren(expectTag(algorithm, DER.SEQUENCE, "algorithm"))[0]);
+    const { oid, algorithm: known } = readSignatureAlgorithm(algorithm);
     return {
       fields,
       outerAlgorithm: algorithm.raw,
       tbs: tbs.raw.slice() as Bytes,
       algorithmOid: oid,
-      algorithm: signatureAlgorithm(oid),
+      algorithm: known,
       signature: bits.slice(1) as Bytes,
     };
   });
@@ -171,9 +182,16 @@ export function readExtensions(list: DerElement | undefined, what: string): RawE
   return found;
 }
 
-/** The names in a GeneralNames that can identify an IKE peer. @throws {DecodeError | CertificateError} */
-export function readGeneralNames(value: Uint8Array): Identity[] {
-  const names: Identity[] = [];
+/** Forms of GeneralName that identify no IKE peer: otherName, x400Address, ediPartyName, URI, registeredID. */
+const OTHER_NAMES = [0, 3, 5, 6, 8];
+
+/**
+ * The names in a GeneralNames that can identify an IKE peer, and the numbers of the forms of the others.
+ *
+ * @throws {DecodeError | CertificateError}
+ */
+export function readGeneralNames(value: Uint8Array): { names: Identity[]; others: number[] } {
+  const names: Identity[] = [], others: number[] = [];
   for (const { tag, content } of derChildren(readDer(value, DER.SEQUENCE, "subjectAltName"), "subjectAltName")) {
     const octets = content.slice() as Bytes;
     if (tag === contextTag(1, false)) names.push({ type: "USER_FQDN", octets });
@@ -184,11 +202,10 @@ export function readGeneralNames(value: Uint8Array): Identity[] {
     } else if (tag === contextTag(7, false)) {
       if (octets.length !== 4 && octets.length !== 16) throw new DecodeError(`an address of ${octets.length} octets`);
       names.push({ type: octets.length === 4 ? "IPV4_ADDR" : "IPV6_ADDR", octets });
-    } else if (![0, 3, 5, 6, 8].includes(tag & 0x1f) || (tag & 0xc0) !== 0x80) {
-      throw new DecodeError(`tag 0x${tag.toString(16)} is no GeneralName`);
-    }
+    } else if (OTHER_NAMES.includes(tag & 0x1f) && (tag & 0xc0) === 0x80) others.push(tag & 0x1f);
+    else throw new DecodeError(`tag 0x${tag.toString(16)} is no GeneralName`);
   }
-  return names;
+  return { names, others };
 }
 
 type Mutable<T> = { -readonly [K in keyof T]?: T[K] };
@@ -208,12 +225,17 @@ const EXTENSIONS: Record<string, (extension: RawExtension, into: Mutable<Certifi
     };
   },
   [OID_SUBJECT_ALTERNATIVE_NAME]: ({ value }, into) => {
-    into.alternativeNames = readGeneralNames(value);
+    const { names, others } = readGeneralNames(value);
+    into.alternativeNames = names;
+    into.otherNames = others;
   },
   "2.5.29.19": ({ value }, into) => {
     const { cA, pathLenConstraint } = AsnConvert.parse(value, BasicConstraints);
     if (pathLenConstraint !== undefined && !(pathLenConstraint >= 0)) throw new DecodeError("a negative path length");
     into.basicConstraints = { ca: cA, pathLength: pathLenConstraint };
+  },
+  "2.5.29.30": ({ value }, into) => {
+    into.nameConstraints = readNameConstraints(value);
   },
   // Any policy will do, so a critical certificatePolicies restricts nothing here.
   "2.5.29.32": () => {},
@@ -226,14 +248,19 @@ const EXTENSIONS: Record<string, (extension: RawExtension, into: Mutable<Certifi
   },
 };
 
-/** Extensions that restrict a CA even when they are not marked critical: nameConstraints, policyConstraints. */
-const ALWAYS_DECIDING = new Set(["2.5.29.30", "2.5.29.36"]);
+/** An extension that restricts a CA even when it is not marked critical: policyConstraints. */
+const ALWAYS_DECIDING = new Set(["2.5.29.36"]);
 
 /** The subject's key, when it is of a kind we can use. */
-function keyOf(spki: Uint8Array): Pick<Certificate, "key" | "keyKind"> {
+function keyOf(spki: Uint8Array): Pick<Certificate, "key" | "keyKind" | "pssOnly"> {
   try {
-    const key = parsePublicKey(spki);
-    return { key, keyKind: describeKey(key) };
+    const [algorithm, bits] = derChildren(readDer(spki, DER.SEQUENCE, "public key"), "public key");
+    const [oid, parameters] = derChildren(expectTag(algorithm, DER.SEQUENCE, "public key"), "public key");
+    const isPss = derOid(oid) === OID_PSS;
+    const plain = isPss ? encodeSequence(encodeSequence(encodeOid(KEY_OIDS.rsa), encodeNull()), bits.raw) : spki;
+    const key = parsePublicKey(plain);
+    const pssOnly = isPss && (parameters ? readPss(parameters) : true);
+    return { key, keyKind: describeKey(key), ...(pssOnly && { pssOnly }) };
   } catch (error) {
     if (error instanceof KeyError || error instanceof DecodeError) return {};
     throw error;
@@ -280,6 +307,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
     const subjectName = parseName(expectTag(subject, DER.SEQUENCE, "subject").raw);
     return {
       alternativeNames: [],
+      otherNames: [],
       ...from,
       ...signed,
       der: der.slice() as Bytes,
@@ -297,11 +325,28 @@ export function parseCertificate(der: Uint8Array): Certificate {
   });
 }
 
+const SERIAL_OCTETS = 64;
+
 /** A serial number as hexadecimal; negative ones exist although RFC 5280 forbids them. */
 export function serialText(element: DerElement | undefined): string {
   const { content } = expectTag(element, DER.INTEGER, "serial number");
-  if (content.length === 0 || content.length > 64) throw new DecodeError(`serial number of ${content.length} octets`);
-  return formatHex(content).replace(/^(00)+(?=..)/, "");
+  if (content.length === 0 || content.length > SERIAL_OCTETS) {
+    throw new DecodeError(`serial number of ${content.length} octets`);
+  }
+  const hex = formatHex(content);
+  if (!(content[0] & 0x80)) return hex.replace(/^(00)+(?=..)/, "");
+  const magnitude = ((1n << BigInt(8 * content.length)) - BigInt(`0x${hex}`)).toString(16);
+  return `-${magnitude.padStart(magnitude.length + magnitude.length % 2, "0")}`;
+}
+
+/** The INTEGER that {@linkcode serialText} wrote. */
+export function encodeSerial(text: string): Bytes {
+  if (!text.startsWith("-")) return encodeUnsigned(parseHex(text));
+  const magnitude = BigInt(`0x${text.slice(1)}`);
+  let octets = 1;
+  while (magnitude > 1n << BigInt(8 * octets - 1)) octets++;
+  const complement = (1n << BigInt(8 * octets)) - magnitude;
+  return encodeDer(DER.INTEGER, parseHex(complement.toString(16).padStart(2 * octets, "0")));
 }
 
 /** Whose a certificate is, for people. */

@@ -39,6 +39,7 @@ export interface RevocationList extends Signed {
 
 const OID_REASON = "2.5.29.21";
 const OID_AUTHORITY_KEY = "2.5.29.35";
+const OID_DELTA = "2.5.29.27";
 
 /** Decodes one DER CRL. @throws {CertificateError} */
 export function parseRevocationList(der: Uint8Array): RevocationList {
@@ -63,15 +64,20 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
       const extensions = readExtensions(list, "CRL entry");
       const reason = extensions.find(({ oid }) => oid === OID_REASON);
       for (const { oid, critical } of extensions) if (critical && oid !== OID_REASON) notUnderstood.push(oid);
-      revoked.set(serialText(serial), {
+      const code = reason && AsnConvert.parse(reason.value, CRLReason).reason;
+      const revocation = {
         at: readTime(at, "revocationDate"),
-        reason: reason && CRLReasons[AsnConvert.parse(reason.value, CRLReason).reason],
-      });
+        reason: code === undefined ? undefined : CRLReasons[code],
+      };
+      // In a delta: no longer on the list.
+      if (code !== CRLReasons.removeFromCRL) revoked.set(serialText(serial), revocation);
     }
     const extensions = readExtensions(tail && readDer(tail.content, DER.SEQUENCE, "extensions"), what);
     const authority = extensions.find(({ oid }) => oid === OID_AUTHORITY_KEY);
     const identifier = authority && AsnConvert.parse(authority.value, AuthorityKeyIdentifier).keyIdentifier;
-    for (const { oid, critical } of extensions) if (critical && oid !== OID_AUTHORITY_KEY) notUnderstood.push(oid);
+    for (const { oid, critical } of extensions) {
+      if (oid === OID_DELTA || (critical && oid !== OID_AUTHORITY_KEY)) notUnderstood.push(oid);
+    }
     return {
       ...signed,
       der: der.slice() as Bytes,

@@ -13,6 +13,8 @@ export interface DistinguishedName {
   /** Equal for names that are equal: case of ASCII letters, blanks and string types do not count. */
   readonly key: string;
   readonly empty: boolean;
+  /** Values of its emailAddress attributes. */
+  readonly emailAddresses: readonly Bytes[];
 }
 
 /** Short names of attribute types as OpenSSL writes them. */
@@ -94,12 +96,14 @@ export function parseName(der: Uint8Array): DistinguishedName {
   try {
     let text = "";
     const sets: string[] = [];
+    const emailAddresses: Bytes[] = [];
     for (const set of derChildren(readDer(der, DER.SEQUENCE, "name"), "name")) {
       const members: string[] = [];
       for (const pair of derChildren(expectTag(set, DER.SET, "name"), "name")) {
         const [type, value, ...more] = derChildren(expectTag(pair, DER.SEQUENCE, "name"), "name");
         if (!value || more.length > 0) throw new DecodeError("name: an attribute is a type and a value");
         const oid = derOid(type);
+        if (oid === OID_EMAIL) emailAddresses.push(encodeText(textOf(value.tag, value.content)));
         text += `/${ATTRIBUTE_NAMES[oid] ?? oid}=${oneLine(value.content)}`;
         const folded = textOf(value.tag, value.content).trim().replace(/\s+/g, " ").replace(
           /[A-Z]/g,
@@ -109,7 +113,7 @@ export function parseName(der: Uint8Array): DistinguishedName {
       }
       sets.push(members.sort().join("+"));
     }
-    return { der: der.slice() as Bytes, text, key: sets.join(","), empty: sets.length === 0 };
+    return { der: der.slice() as Bytes, text, key: sets.join(","), empty: sets.length === 0, emailAddresses };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     throw new CertificateError(error.message);

@@ -1,12 +1,13 @@
 /**
  * Whether a certificate is to be believed: a path to an authority that we trust, and everything that speaks against it.
- * The rules are those of RFC 5280 section 6 and RFC 4945 section 5, without policies and name constraints (a certificate
- * that has the latter is refused). Time is an argument.
+ * The rules are those of RFC 5280 section 6 and RFC 4945 section 5, without policies (a certificate that constrains them is
+ * refused). Time is an argument.
  *
  * @module
  */
 import { equal } from "../octets/bytes.ts";
 import { type Certificate, describeCertificate, type Signed } from "./certificate.ts";
+import { forbiddenName } from "./constraints.ts";
 import type { RevocationList } from "./crl.ts";
 import { verifyOctets } from "./signature.ts";
 
@@ -25,7 +26,8 @@ export type Refusal =
   | "crl-unusable"
   | "weak"
   | "unsupported"
-  | "critical-extension";
+  | "critical-extension"
+  | "name-constraints";
 
 /** What is trusted, and how strict we are. */
 export interface Trust {
@@ -72,9 +74,15 @@ class RefusalError extends Error {
 const date = (at: number): string => new Date(at).toISOString().replace(".000Z", "Z");
 
 /** Whether `issuer`'s key signed `what`. Not asked of keys and algorithms that we do not have. */
-const signedBy = (what: Signed, issuer: Certificate): boolean =>
-  what.algorithm !== undefined && issuer.key !== undefined &&
-  verifyOctets(issuer.key, what.algorithm, what.tbs, what.signature);
+function signedBy({ algorithm, tbs, signature }: Signed, { key, pssOnly }: Certificate): boolean {
+  if (!algorithm || !key) return false;
+  if (pssOnly && !algorithm.pss) return false;
+  // RFC 4055 section 3.1: the same hashes, and a salt at least as long.
+  const isRestricted = pssOnly !== undefined && pssOnly !== true && algorithm.pss !== undefined;
+  if (isRestricted && (algorithm.hash !== pssOnly.hash || algorithm.pss.maskHash !== pssOnly.maskHash)) return false;
+  if (isRestricted && algorithm.pss.saltOctets < pssOnly.saltOctets) return false;
+  return verifyOctets(key, algorithm, tbs, signature);
+}
 
 /** Whether `issuer` may have issued: the same name, and the same key identifier where both say one. */
 function mayHaveIssued(issuer: Certificate, issued: Pick<Certificate, "issuer" | "authorityKeyIdentifier">): boolean {
@@ -107,19 +115,24 @@ function checkOne(
   }
   if (!algorithm && !isAuthority) refuse("unsupported", `its signature algorithm ${algorithmOid} is not supported`);
   if (!key || !keyKind) {
-    refuse("unsupported", "its key is of a kind that is not supported (RSA, DSA, ECDSA P-256 to P-521)");
+    refuse("unsupported", "its key is of a kind that is not supported (RSA, DSA, ECDSA P-256 to P-521, Ed25519)");
+  }
+  const unusable = certificate.pssOnly ? "RSASSA-PSS only" : key!.kind === "ed25519" ? "Ed25519" : undefined;
+  if (depth === 0 && unusable) {
+    refuse("unsupported", `its key signs with ${unusable}, which IKE (version 1) does not know`);
   }
   const { weak, name } = isAuthority || !algorithm ? { name: "" } : algorithm;
   const { type, bits } = keyKind!;
+  const hasModulus = type === "rsa" || type === "dsa";
   const weakness = weak === "broken"
     ? `it is signed with ${name}, which can be forged`
-    : type !== "ec" && bits < RSA_BITS.least
+    : hasModulus && bits < RSA_BITS.least
     ? `its ${type.toUpperCase()} key of ${bits} bits is too short, ${RSA_BITS.least} are needed`
     : undefined;
   if (weakness && !trust.acceptWeak) refuse("weak", weakness);
   if (weakness) warnings.push(`certificate of ${who}: weak: ${weakness}`);
   else if (weak) warnings.push(`certificate of ${who}: it is signed with ${name}, which is old`);
-  else if (type !== "ec" && bits < RSA_BITS.good) {
+  else if (hasModulus && bits < RSA_BITS.good) {
     warnings.push(`certificate of ${who}: its ${type.toUpperCase()} key has ${bits} bits, ${RSA_BITS.good} are usual`);
   }
 }
@@ -158,6 +171,21 @@ function checkIssuer(
   }
 }
 
+/** That an issuer may name those below it as they are named; what is its own issuer again is not asked, but the end entity is. */
+function checkNames(issuer: Certificate, path: readonly Certificate[], depth: number): void {
+  const { nameConstraints } = issuer;
+  if (!nameConstraints) return;
+  path.forEach((member, i) => {
+    if (i > 0 && member.selfIssued) return;
+    const why = forbiddenName(nameConstraints, member);
+    if (!why) return;
+    const message = `certificate of ${describeCertificate(member)}: ${why} by the name constraints of ${
+      describeCertificate(issuer)
+    }`;
+    throw new RefusalError("name-constraints", message, depth);
+  });
+}
+
 /** The end entity's own usage. */
 function checkUsage(certificate: Certificate, warnings: string[]): void {
   const who = describeCertificate(certificate);
@@ -170,6 +198,13 @@ function checkUsage(certificate: Certificate, warnings: string[]): void {
   if (extendedKeyUsage.critical) throw new RefusalError("key-usage", message, 0);
   warnings.push(message);
 }
+
+/** Extensions of lists that are not the whole list. */
+const PARTIAL: Record<string, string> = {
+  "2.5.29.27": "it is a delta CRL, which holds only changes; the whole list is needed",
+  "2.5.29.28": "it is a list of some certificates or reasons only (issuingDistributionPoint); the whole list is needed",
+};
+const partial = (oid: string): string => PARTIAL[oid] ?? `it has an extension not understood, ${oid}`;
 
 /** Revocation of `certificate` by its issuer. No list at hand means not revoked. */
 function checkRevocation(certificate: Certificate, issuer: Certificate, trust: Trust, depth: number): void {
@@ -191,8 +226,9 @@ function checkRevocation(certificate: Certificate, issuer: Certificate, trust: T
       throw new RefusalError("revoked", `certificate of ${who}: revoked on ${date(found.at.at)}${reason}`, depth);
     }
   }
-  const latest = good.reduce((a, b) => b.thisUpdate.at > a.thisUpdate.at ? b : a);
-  if (latest.notUnderstood.length > 0) throw unusable(`it has an extension not understood, ${latest.notUnderstood[0]}`);
+  const whole = good.filter(({ notUnderstood }) => notUnderstood.length === 0);
+  if (whole.length === 0) throw unusable(partial(good[0].notUnderstood[0]));
+  const latest = whole.reduce((a, b) => b.thisUpdate.at > a.thisUpdate.at ? b : a);
   if (latest.thisUpdate.at > trust.nowMs) throw unusable(`it is from ${date(latest.thisUpdate.at)}, which is to come`);
   if (latest.nextUpdate && latest.nextUpdate.at < trust.nowMs) {
     throw unusable(`a newer one was due on ${date(latest.nextUpdate.at)}`);
@@ -249,6 +285,7 @@ export function validatePath(certificate: Certificate, trust: Trust): PathResult
         const below = path.slice(1).filter((member) => !member.selfIssued).length;
         const inner = [...own];
         checkIssuer(issuer, isAuthority(issuer), below, depth + 1, inner);
+        checkNames(issuer, path, depth + 1);
         checkRevocation(current, issuer, trust, depth + 1);
         return climb([...path, issuer], inner);
       } catch (error) {
