@@ -166,7 +166,6 @@ const GROUPS: Record<string, readonly Case[]> = {
       crls: "delta clean",
       refusal: "revoked",
       message: /victim: revoked/,
-      openssl: { accepts: true, because: "it passes over deltas without -use_deltas" },
     },
     {
       end: "under-len0",
