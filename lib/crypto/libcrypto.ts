@@ -1,6 +1,7 @@
 /** The fast backend, over OpenSSL's libcrypto: one context an SA and direction, nothing allocated per packet. @module */
 import { getRandomValues } from "node:crypto";
 import { cString, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
+import { OSSL_PARAM } from "../ffi/structs.ts";
 import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, erase } from "../octets/bytes.ts";
 import { packetCipherRow, packetMacRow } from "./algorithms.ts";
@@ -23,8 +24,7 @@ export {
 type Context = bigint;
 
 const TAG_OCTETS = 16;
-/** OSSL_PARAM: key, data type, data, data size, return size, of 8 octets each; an entry of zeros ends the list. */
-const PARAM_OCTETS = 40;
+/** OSSL_PARAM_OCTET_STRING, a data type of OSSL_PARAM. */
 const PARAM_OCTET_STRING = 5;
 /** Octets of AES-XCBC's waste, and of random octets drawn ahead. */
 const SCRATCH_OCTETS = 2048;
@@ -84,12 +84,12 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   // The OSSL_PARAM list { "tag", octet string, address, 16 }; the address is written for each packet.
   const tagNameAt = arena.reserve(8);
   u8.set(cString("tag"), tagNameAt);
-  const tagParamAt = arena.reserve(2 * PARAM_OCTETS);
+  const tagParamAt = arena.reserve(2 * OSSL_PARAM.octets);
   view.setBigUint64(tagParamAt, base + BigInt(tagNameAt), true);
-  view.setUint32(tagParamAt + 8, PARAM_OCTET_STRING, true);
-  view.setBigUint64(tagParamAt + 24, BigInt(TAG_OCTETS), true);
+  view.setUint32(tagParamAt + OSSL_PARAM.at.dataType, PARAM_OCTET_STRING, true);
+  view.setBigUint64(tagParamAt + OSSL_PARAM.at.dataOctets, BigInt(TAG_OCTETS), true);
   const tagParamAddress = base + BigInt(tagParamAt);
-  const tagDataWord = (tagParamAt + 16) / 4;
+  const tagDataWord = (tagParamAt + OSSL_PARAM.at.data) / 4;
   const pointTagParam = (tagAt: number) => {
     const address = baseNumber + tagAt;
     u32[tagDataWord] = address; // modulo 2^32

@@ -7,7 +7,7 @@
  */
 import { addressOf } from "./address.ts";
 import { SystemError } from "./errno.ts";
-import { architecture } from "./structs.ts";
+import { architecture, CPU_SET_OCTETS } from "./structs.ts";
 
 const FD = "i32", INT = "i32", U32 = "u32", ADDRESS = "usize", BUFFER = "buffer", POINTER = "pointer";
 
@@ -164,7 +164,7 @@ export function cInt(value: number): Uint8Array<ArrayBuffer> {
 
 /** Runs the calling thread on the given processors only. @throws {SystemError} */
 export function runOn(processors: readonly number[]): void {
-  const mask = new Uint8Array(128);
+  const mask = new Uint8Array(CPU_SET_OCTETS);
   for (const processor of processors) mask[processor >> 3] |= 1 << (processor & 7);
   check(libc().sched_setaffinity(0, BigInt(mask.length), mask), `run on processors ${processors.join(", ")}`);
 }

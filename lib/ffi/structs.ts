@@ -96,6 +96,25 @@ export const VNET_HEADER = layout({
   checksumOffset: "u16",
 });
 
+/** struct sockaddr_un */
+export const SOCKADDR_UN = layout({ family: "u16", path: 108 });
+/** struct rlimit */
+export const RLIMIT = layout({ soft: "u64", hard: "u64" });
+/** struct __user_cap_header_struct */
+export const CAP_HEADER = layout({ version: "u32", thread: "i32" });
+/** struct __user_cap_data_struct: capabilities 0 to 31; a second one has 32 to 63. */
+export const CAP_DATA = layout({ effective: "u32", permitted: "u32", inheritable: "u32" });
+/** Octets of cpu_set_t. */
+export const CPU_SET_OCTETS = 128;
+/** OSSL_PARAM of libcrypto; an entry of zeros ends a list of them. */
+export const OSSL_PARAM = layout({
+  key: "pointer",
+  dataType: "u32",
+  data: "pointer",
+  dataOctets: "size",
+  returnOctets: "size",
+});
+
 /** _IOW(type, number, size) of asm-generic/ioctl.h, which both architectures use. */
 const iow = (type: string, number: number, octets: number) =>
   (1 << 30 | octets << 16 | type.charCodeAt(0) << 8 | number) >>> 0;

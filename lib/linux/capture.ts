@@ -20,10 +20,8 @@ export interface CapturedPacket {
   readonly outgoing: boolean;
 }
 
-const ETH_P_ALL = 0x0003;
-const ETH_P_IP = 0x0800;
-const ETH_P_IPV6 = 0x86dd;
-const PACKET_OUTGOING = 4;
+/** linux/if_ether.h, linux/if_packet.h */
+export const CAPTURE = { ETH_P_ALL: 0x0003, ETH_P_IP: 0x0800, ETH_P_IPV6: 0x86dd, PACKET_OUTGOING: 4 } as const;
 const BATCH = 16;
 const BUFFER_OCTETS = 8 << 20;
 const ARENA_OCTETS = 2 << 20;
@@ -59,7 +57,7 @@ export class PacketCapture implements Disposable {
       if (!tryOption(fd, OPTION.SO_RCVBUFFORCE, BUFFER_OCTETS)) tryOption(fd, OPTION.SO_RCVBUF, BUFFER_OCTETS);
       const name = new DataView(new ArrayBuffer(SOCKADDR_LL.octets));
       name.setUint16(SOCKADDR_LL.at.family, SOCKET.AF_PACKET, true);
-      name.setUint16(SOCKADDR_LL.at.protocol, ETH_P_ALL);
+      name.setUint16(SOCKADDR_LL.at.protocol, CAPTURE.ETH_P_ALL);
       name.setInt32(SOCKADDR_LL.at.index, interfaceIndex, true);
       check(bind(fd, new Uint8Array(name.buffer), SOCKADDR_LL.octets), "watch the interface");
       this.#receiver = new Receiver(this.#arena, { fd, family: 4, close() {}, [Symbol.dispose]() {} }, {
@@ -86,7 +84,7 @@ export class PacketCapture implements Disposable {
       const overflow = receiver.control(i, OPTION.SO_RXQ_OVFL);
       if (overflow) this.lost = view.getUint32(overflow, true);
       const protocol = view.getUint16(name + SOCKADDR_LL.at.protocol);
-      if (protocol !== ETH_P_IP && protocol !== ETH_P_IPV6) continue;
+      if (protocol !== CAPTURE.ETH_P_IP && protocol !== CAPTURE.ETH_P_IPV6) continue;
       const stamp = receiver.control(i, OPTION.SO_TIMESTAMPNS);
       const at = receiver.at(i);
       packets.push({
@@ -95,7 +93,7 @@ export class PacketCapture implements Disposable {
           : Date.now() / 1000,
         ip: u8.slice(at, at + receiver.octets(i)) as Bytes,
         interfaceIndex: view.getInt32(name + SOCKADDR_LL.at.index, true),
-        outgoing: u8[name + SOCKADDR_LL.at.packetType] === PACKET_OUTGOING,
+        outgoing: u8[name + SOCKADDR_LL.at.packetType] === CAPTURE.PACKET_OUTGOING,
       });
     }
     return packets;

@@ -23,8 +23,9 @@ export const NLM = {
   ACK_TLVS: 0x200,
 } as const;
 
-const HEADER_OCTETS = 16;
-const ATTRIBUTE_OCTETS = 4;
+/** Octets of struct nlmsghdr and of struct nlattr. */
+export const HEADER_OCTETS = 16;
+export const ATTRIBUTE_OCTETS = 4;
 /** Attribute of an acknowledgement: the kernel's own words. */
 const NLMSGERR_ATTR_MSG = 1;
 /** Flag bits within an attribute's type: nested, network order. */

@@ -1,19 +1,19 @@
 /** Tells the service manager how a daemon is doing (sd_notify(3)); without one nothing happens. @module */
 import { libc } from "../ffi/libc.ts";
-import { SOCKET } from "../ffi/structs.ts";
+import { SOCKADDR_UN, SOCKET } from "../ffi/structs.ts";
 import { encodeText } from "../octets/bytes.ts";
 
 /** sizeof sun_path */
-const PATH_OCTETS = 108;
+const PATH_OCTETS = SOCKADDR_UN.octets - SOCKADDR_UN.at.path;
 
 /** struct sockaddr_un of a path or, with "@" before it, an abstract name; undefined for what is neither or too long. */
 function sockaddrOf(name: string): Uint8Array<ArrayBuffer> | undefined {
   const path = encodeText(name);
   if (path.length >= PATH_OCTETS || (name[0] !== "/" && name[0] !== "@")) return undefined;
-  const octets = new Uint8Array(2 + path.length);
+  const octets = new Uint8Array(SOCKADDR_UN.at.path + path.length);
   new DataView(octets.buffer).setUint16(0, SOCKET.AF_UNIX, true);
-  octets.set(path, 2);
-  if (name[0] === "@") octets[2] = 0;
+  octets.set(path, SOCKADDR_UN.at.path);
+  if (name[0] === "@") octets[SOCKADDR_UN.at.path] = 0;
   return octets;
 }
 

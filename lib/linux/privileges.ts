@@ -6,13 +6,19 @@
  * @module
  */
 import { libc } from "../ffi/libc.ts";
+import { CAP_DATA, CAP_HEADER, RLIMIT } from "../ffi/structs.ts";
 
 /** linux/capability.h */
-const CAPABILITIES = { NET_BIND_SERVICE: 10, NET_ADMIN: 12, NET_RAW: 13 } as const;
+export const CAPABILITIES = { NET_BIND_SERVICE: 10, NET_ADMIN: 12, NET_RAW: 13 } as const;
 export type Capability = keyof typeof CAPABILITIES;
 
 /** linux/prctl.h, linux/capability.h, asm-generic/resource.h */
-const PR_SET_DUMPABLE = 4, PR_SET_NO_NEW_PRIVS = 38, CAPABILITY_VERSION_3 = 0x20080522, RLIMIT_CORE = 4;
+export const PRIVILEGES = {
+  PR_SET_DUMPABLE: 4,
+  PR_SET_NO_NEW_PRIVS: 38,
+  CAPABILITY_VERSION_3: 0x20080522,
+  RLIMIT_CORE: 4,
+} as const;
 
 /** Since this kernel NET_RAW is enough to mark packets (SO_MARK). */
 const MARK_BY_NET_RAW = [5, 17];
@@ -36,13 +42,19 @@ export function socketCapabilities(): Capability[] {
  */
 export function keepCapabilities(keep: readonly Capability[]): boolean {
   const { capget, capset } = libc();
-  const header = new Uint32Array([CAPABILITY_VERSION_3, 0]);
-  // Two times effective, permitted, inheritable: of capabilities 0 to 31 and 32 to 63.
-  const sets = new Uint32Array(6);
-  if (capget(header, sets) < 0) return false;
+  // A call may write the version it knows into the header: each has its own.
+  const header = () => {
+    const words = new Uint32Array(CAP_HEADER.octets / 4);
+    words[CAP_HEADER.at.version / 4] = PRIVILEGES.CAPABILITY_VERSION_3;
+    return words;
+  };
+  const sets = new Uint32Array(2 * CAP_DATA.octets / 4);
+  if (capget(header(), sets) < 0) return false;
   const mask = keep.reduce((bits, name) => bits | 1 << CAPABILITIES[name], 0) >>> 0;
-  const kept = (sets[1] & mask) >>> 0;
-  return capset(new Uint32Array([CAPABILITY_VERSION_3, 0]), new Uint32Array([kept, kept, 0, 0, 0, 0])) >= 0;
+  const kept = (sets[CAP_DATA.at.permitted / 4] & mask) >>> 0;
+  sets.fill(0);
+  for (const field of ["effective", "permitted"] as const) sets[CAP_DATA.at[field] / 4] = kept;
+  return capset(header(), sets) >= 0;
 }
 
 export interface Restraint {
@@ -58,9 +70,9 @@ export interface Restraint {
 export function restrain({ keep, startsPrograms }: Restraint): void {
   const { prctl, setrlimit } = libc();
   Deno.umask(0o077);
-  setrlimit(RLIMIT_CORE, new BigUint64Array(2));
-  prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n);
-  prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
+  setrlimit(PRIVILEGES.RLIMIT_CORE, new Uint8Array(RLIMIT.octets));
+  prctl(PRIVILEGES.PR_SET_DUMPABLE, 0n, 0n, 0n, 0n);
+  prctl(PRIVILEGES.PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
   keepCapabilities(keep);
   if (!startsPrograms) Deno.permissions.revokeSync({ name: "run" });
 }

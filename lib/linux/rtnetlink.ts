@@ -32,9 +32,10 @@ export const RTM = {
 /** Notification groups, for `new Netlink(groups)`. */
 export const RTNLGRP = { LINK: 1, IPV4_ADDRESS: 5, IPV4_ROUTE: 7, IPV6_ADDRESS: 9, IPV6_ROUTE: 11 } as const;
 
-const IFLA = { NAME: 3, MTU: 4, TXQLEN: 13, LINKINFO: 18, INFO_KIND: 1 } as const;
-const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
-const RTA = {
+/** Attributes of links, addresses, routes and rules. */
+export const IFLA = { NAME: 3, MTU: 4, TXQLEN: 13, LINKINFO: 18, INFO_KIND: 1 } as const;
+export const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
+export const RTA = {
   DST: 1,
   IIF: 3,
   OIF: 4,
@@ -47,7 +48,7 @@ const RTA = {
   SRC: 2,
 } as const;
 const RTAX_MTU = 2;
-const FRA = {
+export const FRA = {
   DST: 1,
   SRC: 2,
   IIFNAME: 3,
@@ -74,7 +75,7 @@ export const IFF = {
 } as const;
 
 /** rtm_type */
-const ROUTE_TYPES = {
+export const ROUTE_TYPES = {
   unicast: 1,
   local: 2,
   broadcast: 3,
@@ -89,7 +90,7 @@ const ROUTE_TYPE_NAMES = new Map<number, RouteType>(
 );
 
 /** action of a rule */
-const RULE_ACTIONS = { table: 1, goto: 2, nop: 3, blackhole: 6, unreachable: 7, prohibit: 8 } as const;
+export const RULE_ACTIONS = { table: 1, goto: 2, nop: 3, blackhole: 6, unreachable: 7, prohibit: 8 } as const;
 export type RuleAction = keyof typeof RULE_ACTIONS;
 const RULE_ACTION_NAMES = new Map<number, RuleAction>(
   Object.entries(RULE_ACTIONS).map(([name, number]) => [number, name as RuleAction]),

@@ -233,10 +233,18 @@ SIZE(IFADDRMSG, struct ifaddrmsg)
 SIZE(RTMSG, struct rtmsg)
 SIZE(FIB_RULE_HDR, struct fib_rule_hdr)
 SIZE(RLIMIT, struct rlimit)
+AT(RLIMIT, struct rlimit, soft, rlim_cur)
+AT(RLIMIT, struct rlimit, hard, rlim_max)
 SIZE(CAP_HEADER, struct __user_cap_header_struct)
+AT(CAP_HEADER, struct __user_cap_header_struct, version, version)
+AT(CAP_HEADER, struct __user_cap_header_struct, thread, pid)
 SIZE(CAP_DATA, struct __user_cap_data_struct)
+AT(CAP_DATA, struct __user_cap_data_struct, effective, effective)
+AT(CAP_DATA, struct __user_cap_data_struct, permitted, permitted)
+AT(CAP_DATA, struct __user_cap_data_struct, inheritable, inheritable)
 SIZE(CPU_SET, cpu_set_t)
 SIZE(SOCKADDR_UN, struct sockaddr_un)
+AT(SOCKADDR_UN, struct sockaddr_un, family, sun_family)
 AT(SOCKADDR_UN, struct sockaddr_un, path, sun_path)
 
 /* As openssl/core.h declares it. */
@@ -248,6 +256,7 @@ struct ossl_param_st {
 	size_t return_size;
 };
 SIZE(OSSL_PARAM, struct ossl_param_st)
+AT(OSSL_PARAM, struct ossl_param_st, key, key)
 AT(OSSL_PARAM, struct ossl_param_st, dataType, data_type)
 AT(OSSL_PARAM, struct ossl_param_st, data, data)
 AT(OSSL_PARAM, struct ossl_param_st, dataOctets, data_size)
