@@ -62,6 +62,7 @@ export class Isakmpd {
   #certificates: CertificateDirectories;
   #credentials: Credentials;
   #commands: CommandSource | undefined;
+  #ui: IsakmpdUi | undefined;
   #rescan: ReturnType<typeof setInterval> | undefined;
   readonly #standing: StandingFlows;
   #stopping = false;
@@ -102,6 +103,7 @@ export class Isakmpd {
       standing: this.#standing,
       records: this.#records,
       random: this.#random,
+      seeded: options.seed !== undefined,
       credentials: () => this.#credentials,
       verbose: () => options.verbose || this.files.conf.settings.logVerbose,
       ike: () => this.#ike,
@@ -164,7 +166,7 @@ export class Isakmpd {
   }
 
   #begin(): void {
-    const ui = new IsakmpdUi(this, dirname(this.options.reportFile));
+    const ui = this.#ui = new IsakmpdUi(this, dirname(this.options.reportFile));
     this.#commands!.run((line) => {
       try {
         const command = parseFifoCommand(line);
@@ -216,6 +218,7 @@ export class Isakmpd {
     try {
       const files = readFiles({ ...this.options });
       this.#tellFaults(files);
+      this.#ui?.discard();
       this.apply(files, true);
     } catch (error) {
       if (!(error instanceof FilesError || error instanceof PrivateFileError)) throw error;
@@ -303,7 +306,7 @@ export class Isakmpd {
 
   teardown(phase: 1 | 2, name: string): void {
     const what = `cannot tear down "${name}"`;
-    if (phase === 2) this.#standing.drop(name);
+    if (phase === 2) { for (const each of this.#ike.connectionsNamed(name)) this.#standing.drop(each); }
     this.#ask((ike, now) => phase === 1 ? ike.teardownPhase1(now, name) : ike.teardown(now, name), what);
   }
 

@@ -1,4 +1,5 @@
 /** Performing what the IKE core decides: messages, computations, SAs and flows, log lines. @module */
+import { generateKeyPair } from "../crypto/group.ts";
 import type { Computation, ComputationResult, Effect, Outcome } from "../ike/events.ts";
 import type { Ike } from "../ike/ike.ts";
 import type { Bytes } from "../octets/bytes.ts";
@@ -22,6 +23,8 @@ export interface EffectParts {
   readonly standing: StandingFlows;
   readonly records: Records;
   readonly random: (octets: number) => Bytes;
+  /** `-r`: Diffie-Hellman keys, too, are made of `random`, which Workers do not have. */
+  readonly seeded: boolean;
   /** These change when the files are read again. */
   readonly credentials: () => Credentials;
   readonly verbose: () => boolean;
@@ -87,8 +90,11 @@ export class EffectPerformer {
   }
 
   #compute(id: number, task: Computation): void {
-    const { credentials, pool, input } = this.parts;
+    const { credentials, pool, input, seeded, random } = this.parts;
     const done = (result: ComputationResult) => input((ike, now) => ike.onComputed(now, id, result));
+    if (seeded && task.op === "generateKeyPair") {
+      return done({ ok: true, value: generateKeyPair(task.group, random) });
+    }
     switch (task.op) {
       case "sign":
         return credentials().sign(task, done);

@@ -93,11 +93,9 @@ export class IsakmpdUi {
 
   /** Puts edits into use. What is faulty in them is told and left out; the rest holds. */
   #settleNow(): void {
-    clearTimeout(this.#settle);
-    this.#settle = undefined;
     const tree = this.#edited;
+    this.discard();
     if (!tree) return;
-    this.#edited = undefined;
     const { daemon } = this;
     const { configurationFile, natTraversal, policy: wanted } = daemon.options;
     const conf = resolveIsakmpdConf(tree, configurationFile, { natTraversal });
@@ -117,6 +115,13 @@ export class IsakmpdUi {
       }
     }
     daemon.apply({ tree, conf, policy });
+  }
+
+  /** Forgets edits that are not in use yet: the file was read again. */
+  discard(): void {
+    clearTimeout(this.#settle);
+    this.#settle = undefined;
+    this.#edited = undefined;
   }
 
   #get(section: string, tag: string): void {

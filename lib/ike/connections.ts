@@ -343,16 +343,33 @@ function isHostToHost({ local, remote, peer, localAddress }: AcquireRequest): bo
     (!localAddress || equalAddress(local.prefix.address, localAddress));
 }
 
-/** Takes a connection down and keeps it down. Returns what hinders it. */
+/** The connections that a name means: that of this name, or all with the peer at this address. */
+export function connectionsNamed(core: Core, name: string): string[] {
+  const { connections, peers } = core.configuration;
+  if (connections.some((connection) => connection.name === name) || core.pairsByConnection.get(name).size) {
+    return [name];
+  }
+  const isThere = (address: Peer["address"]) => address !== undefined && formatAddress(address) === name;
+  const there = new Set(peers.filter(({ address }) => isThere(address)).map((peer) => peer.name));
+  return [
+    ...new Set([
+      ...connections.filter(({ peer }) => there.has(peer)).map((connection) => connection.name),
+      ...[...core.pairsByAddress.get(name)].map(({ connection }) => connection.name),
+    ]),
+  ];
+}
+
+/** Takes connections down and keeps them down. `name`: one, or the address of a peer. Returns what hinders it. */
 export function teardown(core: Core, name: string): string | undefined {
-  const known = core.configuration.connections.some((connection) => connection.name === name);
-  const pairs = [...core.pairsByConnection.get(name)];
-  if (!known && pairs.length === 0) return `no connection is called ${name}`;
-  core.suspended.add(name);
-  for (const [key, wanted] of core.wants) if (wanted.connection.name === name) core.wants.delete(key);
-  for (const pair of pairs) {
-    sendDeletes(core, pair);
-    removePair(core, pair, "torn down");
+  const names = connectionsNamed(core, name);
+  if (names.length === 0) return `no connection is called ${name}`;
+  for (const each of names) {
+    core.suspended.add(each);
+    for (const [key, wanted] of core.wants) if (wanted.connection.name === each) core.wants.delete(key);
+    for (const pair of [...core.pairsByConnection.get(each)]) {
+      sendDeletes(core, pair);
+      removePair(core, pair, "torn down");
+    }
   }
   return undefined;
 }

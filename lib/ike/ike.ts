@@ -15,7 +15,16 @@
 import type { ClientSelector } from "../isakmp/identification.ts";
 import { type Bytes, equal } from "../octets/bytes.ts";
 import type { Configuration } from "./configuration.ts";
-import { acquire, checkConnections, connect, isUp, phase1For, teardown, teardownPhase1 } from "./connections.ts";
+import {
+  acquire,
+  checkConnections,
+  connect,
+  connectionsNamed,
+  isUp,
+  phase1For,
+  teardown,
+  teardownPhase1,
+} from "./connections.ts";
 import type {
   AcquireRequest,
   ComputationResult,
@@ -212,7 +221,12 @@ export class Ike {
     return { effects, refused };
   }
 
-  /** FIFO `t NAME`, `t quick NAME`: the connection goes down and stays down until `connect`. */
+  /** The connections that FIFO `t NAME` means. */
+  connectionsNamed(name: string): string[] {
+    return connectionsNamed(this.#core, name);
+  }
+
+  /** FIFO `t NAME`, `t quick NAME`: the connection, or all of a peer's address, go down and stay down until `connect`. */
   teardown(now: number, name: string): { effects: Effect[]; refused?: string } {
     let refused: string | undefined;
     const effects = this.#run(now, (core) => refused = teardown(core, name));
