@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
-import { ipsecadmAll, key, startEngine } from "../tests/netns/engine.ts";
+import { key, startEngine } from "../tests/netns/engine.ts";
 import { type Host, topology, waitFor } from "../tests/netns/topology.ts";
 import { join } from "node:path";
 import { cpuSeconds, machine, median, pack, rssMiB, table, workerPid } from "./measure.ts";
@@ -21,8 +21,11 @@ const FIRST_SPI = 0x1000;
 const PORT = "7001";
 /** So many flows one after the other leave no two packets of a flow in one system call. */
 const BATCHED = 64;
-/** Garbage of the loading is collected when nothing has happened for a second. */
-const SETTLE_MS = 2500;
+/** What loading has left is collected in the seconds after it; then nothing happens for so many seconds in a row. */
+const QUIET_SECONDS = 8;
+const MOST_SETTLE_SECONDS = 90;
+/** Of a processor, of both engines: less is quiet. */
+const QUIET_SHARE = 0.02;
 
 interface Row {
   readonly pairs: number;
@@ -60,6 +63,9 @@ function lines(pairs: number, direction: "in" | "out"): string[] {
   }).flat();
 }
 
+const load = (host: Host, pairs: number, direction: "in" | "out") =>
+  host.ipsecbox(["ipsecadm", "-f", "-"], { input: lines(pairs, direction).join("\n") + "\n", timeoutMs: 600_000 });
+
 /** Packets that something on their way has counted as dropped: device queue, engine, sockets. */
 async function dropsOf(host: Host): Promise<number> {
   const device = Number((await host.exec("cat /sys/class/net/enc0/statistics/tx_dropped")).stdout);
@@ -88,18 +94,22 @@ async function measure(a: Host, b: Host, pairs: number): Promise<Row> {
   };
 
   const started = performance.now();
-  await ipsecadmAll(b, lines(pairs, "in"));
+  await load(b, pairs, "in");
   const between = performance.now();
-  await ipsecadmAll(a, lines(pairs, "out"));
+  await load(a, pairs, "out");
   // The last flow loaded is the last to work.
   const last = async () => (await a.ping(addressOf(pairs - 1), { source: A, waitSeconds: 0.2 })).received === 1;
   await waitFor(last, `flow ${pairs} to carry a packet`, 120_000);
   const loadSeconds = Math.max(between - started, performance.now() - between) / 1000;
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  let idlePercent = 0;
+  for (let quiet = 0, second = 0; quiet < QUIET_SECONDS && second < MOST_SETTLE_SECONDS; second++) {
+    const before = cpu();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const share = cpu() - before;
+    quiet = share < QUIET_SHARE ? quiet + 1 : 0;
+    idlePercent = quiet === 0 ? 100 * share : (idlePercent * (quiet - 1) + 100 * share) / quiet;
+  }
   const memory = pids.map(rssMiB);
-  const idleBefore = cpu();
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  const idlePercent = (cpu() - idleBefore) / 2 * 100;
 
   const cost = async (count: number) => {
     const before = cpu();
