@@ -30,6 +30,7 @@ export const ATTRIBUTE_OCTETS = 4;
 const NLMSGERR_ATTR_MSG = 1;
 /** Flag bits within an attribute's type: nested, network order. */
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
+const ATTRIBUTE_NESTED = 0x8000;
 
 const align4 = (octets: number) => (octets + 3) & ~3;
 
@@ -99,6 +100,14 @@ export class BodyWriter {
   /** An attribute of two 16-bit numbers, as a range of ports is. */
   attributeRange(type: number, first: number, last: number): this {
     return this.u16(ATTRIBUTE_OCTETS + 4).u16(type).u16(first).u16(last);
+  }
+  /** An attribute that holds those which `body` writes. */
+  nested(type: number, body: () => void): this {
+    const at = this.#grow(ATTRIBUTE_OCTETS);
+    body();
+    this.#view.setUint16(at, this.#length - at, true);
+    this.#view.setUint16(at + 2, type | ATTRIBUTE_NESTED, true);
+    return this;
   }
   /** Text with a zero at its end. */
   attributeText(type: number, text: string): this {
@@ -224,9 +233,10 @@ const RECEIVE_OCTETS = 64 << 10;
 const BUFFER_OCTETS = 8 << 20;
 const REPLY_SECONDS = 10;
 const DUMP_ATTEMPTS = 8;
-const NETLINK_ROUTE = 0;
+/** Netlink's protocols: addresses, links and routes; packet filters. */
+export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
 
-/** A NETLINK_ROUTE socket. The kernel answers before the call that sent a request returns, so nothing here waits. */
+/** A netlink socket. The kernel answers before the call that sent a request returns, so nothing here waits. */
 export class Netlink implements Disposable {
   readonly fd: number;
   #sequence = 1;
@@ -235,13 +245,14 @@ export class Netlink implements Disposable {
 
   /**
    * @param groups RTNLGRP numbers whose notifications are wanted; such a socket does not wait in {@linkcode receive}
+   * @param protocol one of {@linkcode NETLINK}
    * @throws {SystemError} where the kernel has no netlink
    */
-  constructor(groups: readonly number[] = []) {
+  constructor(groups: readonly number[] = [], protocol: number = NETLINK.ROUTE) {
     const { socket, bind, close, setsockopt } = libc();
     const nonBlocking = groups.length ? SOCKET.SOCK_NONBLOCK : 0;
     const type = SOCKET.SOCK_RAW | SOCKET.SOCK_CLOEXEC | nonBlocking;
-    this.fd = check(socket(SOCKET.AF_NETLINK, type, NETLINK_ROUTE), "open a netlink socket");
+    this.fd = check(socket(SOCKET.AF_NETLINK, type, protocol), "open a netlink socket");
     try {
       for (const option of [OPTION.SO_RCVBUFFORCE, OPTION.SO_SNDBUFFORCE]) {
         setsockopt(this.fd, ...option, cInt(BUFFER_OCTETS), 4);
@@ -332,6 +343,28 @@ export class Netlink implements Disposable {
         const outcome = decodeOutcome(message);
         if (outcome.errno !== 0) failures.set(offset + message.sequence - first, outcome);
         if (message.sequence === last) return;
+      }
+    }
+  }
+
+  /**
+   * Sends requests as one transaction of netfilter's, between the messages that begin and end it: all or none is done.
+   *
+   * @returns the first failure; undefined when all went well
+   * @throws {SystemError} when netlink itself fails
+   */
+  transaction(begin: Request, requests: readonly Request[], end: Request): Outcome | undefined {
+    const first = this.#number(requests.length + 2);
+    const last = first + requests.length;
+    const asking = requests.map((each, i) => i < requests.length - 1 ? each : { ...each, flags: each.flags | NLM.ACK });
+    this.#send(encodeRequests([begin, ...asking, end], first));
+    for (;;) {
+      for (const message of decodeMessages(this.#reply())) {
+        if (message.type !== NLMSG.ERROR || message.sequence < first || message.sequence > last + 1) continue;
+        const outcome = decodeOutcome(message);
+        // After a failure there may be more, which belong to no later transaction.
+        if (outcome.errno !== 0) return outcome;
+        if (message.sequence === last) return undefined;
       }
     }
   }

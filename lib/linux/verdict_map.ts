@@ -1,6 +1,6 @@
 /**
  * The policy database as nftables' verdict maps: one hash table per direction and shape of selector (prefix lengths,
- * given protocol and ports). As values and text; nft is not run.
+ * given protocol and ports). As values, text and octets; nft is not run.
  *
  * @module
  */
@@ -14,7 +14,9 @@ import {
   unspecified,
 } from "../ip/address.ts";
 import type { FlowSelector } from "./flow_tables.ts";
+import { concat } from "../octets/bytes.ts";
 import { NFT_TABLE } from "./nft.ts";
+import type { ElementChange } from "./nft_elements.ts";
 
 /**
  * What a map is asked for: a packet that comes in, one that goes out; one made here whose source is not known yet (any
@@ -44,10 +46,12 @@ export function reduced(kind: MapKind, selector: FlowSelector): FlowSelector {
   return { source, destination, transport, sourcePort, destinationPort };
 }
 
-/** A part of the tuple: how nft finds it in a packet, its type in a map, its text of a selector and back. */
+/** A part of the tuple: how nft finds it in a packet, its type in a map and its length, its text of a selector and back. */
 interface Part {
   readonly expression: string;
   readonly type: string;
+  /** As it lies in a key; the text's. */
+  readonly octets: (text: string) => Uint8Array;
   readonly text: (selector: FlowSelector) => string;
   readonly read: (text: string) => Partial<FlowSelector>;
 }
@@ -58,23 +62,35 @@ function addressPart(family: 4 | 6, length: number, field: "source" | "destinati
   return {
     expression: `${family === 4 ? "ip" : "ip6"} ${field === "source" ? "saddr" : "daddr"}${mask}`,
     type: family === 4 ? "ipv4_addr" : "ipv6_addr",
+    octets: (text) => parseAddress(text).octets,
     text: (selector) => formatAddress(selector[field].address),
     read: (text) => ({ [field]: prefixOf(parseAddress(text), length) }),
   };
 }
 
 function numberPart(expression: string, type: string, field: "transport" | "sourcePort" | "destinationPort"): Part {
+  const isPort = field !== "transport";
   return {
     expression,
     type,
+    octets: (text) => new Uint8Array(isPort ? [Number(text) >> 8, Number(text) & 0xff] : [Number(text)]),
     text: (selector) => String(selector[field]),
     read: (text) => ({ [field]: Number(text) }),
   };
 }
 
+/** Netfilter's protocol families, as `meta nfproto` has them. */
+const NFPROTO = { IPV4: 2, IPV6: 10 } as const;
+
 /** Every packet of a family: nft has no map without a key. */
 function familyPart(family: 4 | 6): Part {
-  return { expression: "meta nfproto", type: "nf_proto", text: () => `ipv${family}`, read: () => ({}) };
+  return {
+    expression: "meta nfproto",
+    type: "nf_proto",
+    octets: () => new Uint8Array([family === 4 ? NFPROTO.IPV4 : NFPROTO.IPV6]),
+    text: () => `ipv${family}`,
+    read: () => ({}),
+  };
 }
 
 function partsOf(family: 4 | 6, [source, destination, transport, sourcePort, destinationPort]: Shape): Part[] {
@@ -86,6 +102,8 @@ function partsOf(family: 4 | 6, [source, destination, transport, sourcePort, des
   if (destinationPort) parts.push(numberPart("th dport", "inet_service", "destinationPort"));
   return parts.length ? parts : [familyPart(family)];
 }
+
+const PART_SEPARATOR = " . ";
 
 /** The name of the map of `kind` that a selector belongs to. */
 export function mapName(kind: MapKind, selector: FlowSelector): string {
@@ -123,7 +141,7 @@ export class VerdictMap {
   }
 
   #element(selector: FlowSelector): string {
-    return this.#parts.map(({ text }) => text(selector)).join(" . ");
+    return this.#parts.map(({ text }) => text(selector)).join(PART_SEPARATOR);
   }
 
   add(selector: FlowSelector, verdict: string): void {
@@ -157,13 +175,8 @@ export class VerdictMap {
     } vmap @${this.name}`;
   }
 
-  /** Commands that bring the map to what the flows want; `rules`: the rules must be written again for that. */
-  changes(): { removals: string[]; additions: string[]; rules: boolean } {
-    const installed = this.#installed;
-    if (this.isEmpty) {
-      return { removals: installed ? [`delete map ${NFT_TABLE} ${this.name}`] : [], additions: [], rules: true };
-    }
-    if (!installed) return { removals: [], additions: [this.declaration()], rules: true };
+  /** Elements that nftables has and shall not have, and the other way round. */
+  #difference(installed: ReadonlyMap<string, string>): { removed: [string, string][]; added: [string, string][] } {
     const removed: [string, string][] = [];
     const added: [string, string][] = [];
     for (const element of this.#touched) {
@@ -172,9 +185,38 @@ export class VerdictMap {
       if (present !== undefined) removed.push([element, present]);
       if (wanted !== undefined) added.push([element, wanted]);
     }
+    return { removed, added };
+  }
+
+  /** Commands that bring the map to what the flows want; `rules`: the rules must be written again for that. */
+  changes(): { removals: string[]; additions: string[]; rules: boolean } {
+    const installed = this.#installed;
+    if (this.isEmpty) {
+      return { removals: installed ? [`delete map ${NFT_TABLE} ${this.name}`] : [], additions: [], rules: true };
+    }
+    if (!installed) return { removals: [], additions: [this.declaration()], rules: true };
+    const { removed, added } = this.#difference(installed);
     const command = (verb: string, rows: [string, string][]) =>
       rows.length ? [`${verb} element ${NFT_TABLE} ${this.name} { ${elementsText(rows)} }`] : [];
     return { removals: command("delete", removed), additions: command("add", added), rules: false };
+  }
+
+  /** The same as elements alone, removals first; undefined when the map itself, and so the rules, must change. */
+  elementChanges(): ElementChange[] | undefined {
+    if (this.isEmpty || !this.#installed) return undefined;
+    const { removed, added } = this.#difference(this.#installed);
+    const change = (verb: ElementChange["verb"], rows: [string, string][]): ElementChange[] =>
+      rows.length
+        ? [{ verb, map: this.name, elements: rows.map(([element, verdict]) => ({ key: this.#key(element), verdict })) }]
+        : [];
+    return [...change("delete", removed), ...change("add", added)];
+  }
+
+  /** An element's key as the kernel has it: of several parts each fills whole registers of four octets. */
+  #key(element: string): Uint8Array {
+    const values = element.split(PART_SEPARATOR).map((text, i) => this.#parts[i].octets(text));
+    if (values.length === 1) return values[0];
+    return concat(...values.flatMap((value) => [value, new Uint8Array(-value.length & 3)]));
   }
 
   /** Nftables now has what the flows want; or, not `present`, nothing of it. */

@@ -1,7 +1,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parsePrefix } from "../../lib/ip/address.ts";
 import { DEFAULT_MARK } from "../../lib/linux/sockets.ts";
+import { removeTable, runNft } from "../../lib/linux/nft.ts";
+import { NftElements } from "../../lib/linux/nft_elements.ts";
 import { type FilteredFlow, PolicyFilter } from "../../lib/linux/policy_filter.ts";
+import { mapName, VerdictMap } from "../../lib/linux/verdict_map.ts";
 import { Netlink } from "../../lib/linux/netlink.ts";
 import { listAddresses } from "../../lib/linux/rtnetlink.ts";
 import { inside } from "./inside.ts";
@@ -175,6 +178,55 @@ Deno.test("10,000 flows load within 5 seconds, then one changes at once", async 
   );
   assertEquals(loadMs < 5000, true, `${loadMs} ms`);
   assertStringIncludes(await ruleset(west), "11.0.0.0 . 192.168.5.1 : goto unprotected");
+});
+
+Deno.test("elements of maps of every shape change by netlink as nft would change them", async () => {
+  using net = await topology("nftelem", twoHosts());
+  const west = net.host("west");
+  const shapes: [string, string, Rest][] = [
+    ["10.1.0.0/16", "192.168.5.1", [6, 1024, 80]],
+    ["10.1.0.0/16", "0.0.0.0/0", []],
+    ["0.0.0.0/0", "0.0.0.0/0", [17]],
+    ["0.0.0.0/0", "0.0.0.0/0", []],
+    ["0.0.0.0/0", "10.1.2.3", [17, 0, 7]],
+    ["fd00:1::/64", "fd00:2::1", [6, 0, 443]],
+    ["::/0", "::/0", []],
+  ];
+  using elements = new NftElements();
+  const list = async () => (await west.exec("nft -n list table inet ipsecbox")).stdout;
+  for (const kind of ["in", "out", "own", "fragment"] as const) {
+    for (const [source, destination, rest] of shapes) {
+      const { selector } = flow(source, destination, "require", rest);
+      const other = { ...selector, transport: selector.transport && 99, destination: parsePrefix("10.9.9.9") };
+      const map = new VerdictMap(kind, selector);
+      map.add(selector, "accept");
+      const script = `add table inet ipsecbox\nadd chain inet ipsecbox chain_1\n${map.declaration()}\n`;
+      assertEquals(inside(west, () => runNft(script)), undefined);
+      map.settle(true);
+      // One with another verdict, then one element less and one more, as far as the shape has others.
+      const change = (work: () => void) => {
+        work();
+        const changes = map.elementChanges()!;
+        assertEquals(inside(west, () => elements.apply(changes)), true, map.name);
+        map.settle(true);
+        return changes.map(({ verb }) => verb);
+      };
+      assertEquals(change(() => map.add(selector, "goto chain_1")), ["delete", "add"]);
+      if (mapName(kind, other) === map.name) {
+        assertEquals(change(() => map.add(other, "accept")), ["add"]);
+        assertEquals(change(() => (map.remove(selector), map.remove(selector))), ["delete"]);
+      }
+      const changed = await list();
+      assertEquals(
+        inside(west, () => runNft(`delete table inet ipsecbox\n${script.replace(/add map.*/, map.declaration())}`)),
+        undefined,
+      );
+      assertEquals(changed, await list());
+      assertEquals(inside(west, removeTable), undefined);
+    }
+  }
+  const missing = { verb: "add", map: "nowhere", elements: [{ key: new Uint8Array(4), verdict: "accept" }] } as const;
+  assertEquals(inside(west, () => elements.apply([missing])), false);
 });
 
 Deno.test("cleartext that a flow covers does not go out, whatever route, source or device it takes", async () => {
