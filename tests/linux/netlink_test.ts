@@ -59,6 +59,17 @@ Deno.test("attributes come back as they were written", () => {
   assertEquals(attributeNumber(attributes.get(4)!.subarray(2)), 443);
   assertEquals(attributes.get(5)!.length, 200);
   assertThrows(() => attributeNumber(new Uint8Array(3)), DecodeError);
+  // Nested ones, and more octets than a writer begins with.
+  const many = new BodyWriter();
+  for (let i = 0; i < 100; i++) many.u32(i).u16(i).u8(i, i);
+  assertEquals(many.finish().subarray(-8), new Uint8Array([99, 0, 0, 0, 99, 0, 99, 99]));
+  const outer = new BodyWriter();
+  outer.nested(1, () => {
+    for (let i = 0; i < 100; i++) outer.nested(i, () => outer.attributeU32(3, i));
+  });
+  const inner = decodeAttributes(decodeAttributes(outer.finish()).get(1)!);
+  assertEquals(inner.size, 100);
+  assertEquals(attributeNumber(decodeAttributes(inner.get(77)!).get(3)!), 77);
 });
 
 Deno.test("routes keep every word of theirs", () => {
