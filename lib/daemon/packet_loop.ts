@@ -9,7 +9,7 @@ import type { PacketCrypto } from "../crypto/packet.ts";
 import { Coalescer, type TunWriter } from "../datapath/coalescing.ts";
 import { Inbound } from "../datapath/inbound.ts";
 import { largestPacket, Outbound } from "../datapath/outbound.ts";
-import { createSums } from "../datapath/sums.ts";
+import { createSums, type Sums } from "../datapath/sums.ts";
 import { VNET_OCTETS } from "../datapath/vnet.ts";
 import { addressOf } from "../ffi/address.ts";
 import { libc } from "../ffi/libc.ts";
@@ -29,12 +29,14 @@ import { Receiver } from "../linux/receive.ts";
 import type { Socket, UdpSocket } from "../linux/sockets.ts";
 import { Transmitter, type UdpTarget } from "../linux/transmit.ts";
 import { type Arena, createArena } from "../octets/arena.ts";
-import { collectGarbage } from "./heap.ts";
+import { collectGarbage, returnFreeMemory } from "./heap.ts";
 import { Mailbox } from "./mailbox.ts";
+import type { Player, Rehearsal } from "./rehearsal.ts";
 import { Spin, SPIN_MS } from "./spin.ts";
-import type { Order, Report, SocketGrant, WorkerStart } from "./packet_orders.ts";
+import type { Order, Report, SocketGrant, UdpSocketGrant, WorkerStart } from "./packet_orders.ts";
 
-const ARENA_OCTETS = 48 << 20;
+/** Room for a rehearsal's loop, too. */
+const ARENA_OCTETS = 64 << 20;
 /** An IPv6 header with extension headers is put back before a received packet, and more may be before that. */
 const RECEIVE_HEADROOM = HEADROOM + 1024;
 const DATAGRAM_BATCH = 16;
@@ -47,6 +49,9 @@ const ROUNDS_BETWEEN_WAITS = 8;
 /** After so many orders garbage is worth collecting, once nothing has happened for so long. */
 const ORDERS_TO_COLLECT = 1000;
 const QUIET_MS = 1000;
+/** How long after a packet the way is rehearsed, and how often: caches are cold again after a millisecond or two. */
+const WARM_MS = 20;
+const WARM_EVERY_MS = 2;
 
 /** Something that is serviced when its descriptor is readable; answers how much it moved, and whether that was all. */
 interface Source {
@@ -57,8 +62,25 @@ interface Source {
 
 const asSocket = (grant: SocketGrant): Socket => ({ ...grant, close() {}, [Symbol.dispose]() {} });
 
+/** What all packet loops of a thread share, so that the compiler knows one of each. */
+export interface PacketTools {
+  readonly arena: Arena;
+  readonly crypto: PacketCrypto;
+  readonly sums: Sums;
+}
+
+export function createPacketTools(libcrypto: WorkerStart["libcrypto"]): PacketTools {
+  const arena = createArena(ARENA_OCTETS, addressOf);
+  setIdentification(arena, crypto.getRandomValues(new Uint16Array(1))[0]);
+  return {
+    arena,
+    crypto: choosePacketCrypto(arena, libcrypto === "off" ? "node:crypto" : undefined),
+    sums: createSums(arena),
+  };
+}
+
 /** One Worker's packets. */
-export class PacketLoop {
+export class PacketLoop implements Player {
   readonly #start: WorkerStart;
   readonly #send: (report: Report) => void;
   readonly #arena: Arena;
@@ -88,17 +110,16 @@ export class PacketLoop {
   readonly #spin = new Spin();
   #stopped = false;
   #ordersSinceCollection = 0;
+  #rehearsal: Rehearsal | undefined;
 
-  constructor(start: WorkerStart, send: (report: Report) => void) {
+  constructor(start: WorkerStart, send: (report: Report) => void, { arena, crypto, sums }: PacketTools) {
     this.#start = start;
     this.#send = send;
-    const arena = this.#arena = createArena(ARENA_OCTETS, addressOf);
-    this.#crypto = choosePacketCrypto(arena, start.libcrypto === "off" ? "node:crypto" : undefined);
+    this.#arena = arena;
+    this.#crypto = crypto;
     this.#counters = new Counters(start.counters);
     this.#mailbox = new Mailbox(start.orders);
-    setIdentification(arena, crypto.getRandomValues(new Uint16Array(1))[0]);
     this.#stagingAt = arena.reserve(TUN_OCTETS + 256);
-    const sums = createSums(arena);
     const tun = this.#tunWriter();
     const { packet4, packet6, udp4, udp6 } = start.sockets;
     const sockets = {
@@ -128,7 +149,7 @@ export class PacketLoop {
     if (start.role !== "in") this.#sources.push(this.#source(start.tun.fd, (source) => this.#readTun(source)));
     if (start.role !== "out") {
       for (const grant of start.sockets.protocols) this.#sources.push(this.#packetSource(grant));
-      for (const udp of [sockets.udp4, sockets.udp6]) if (udp) this.#sources.push(this.#datagramSource(udp));
+      for (const udp of [udp4, udp6]) if (udp) this.#sources.push(this.#datagramSource(udp));
     }
   }
 
@@ -142,8 +163,9 @@ export class PacketLoop {
     };
   }
 
-  /** Moves packets until told to stop. */
-  run(): void {
+  /** Moves packets until told to stop; `rehearsal` keeps that fast. */
+  run(rehearsal?: Rehearsal): void {
+    this.#rehearsal = rehearsal;
     this.#send({ report: "ready", crypto: this.#crypto.name });
     const { read } = libc();
     const { base } = this.#arena;
@@ -152,12 +174,7 @@ export class PacketLoop {
     using epoll = new Epoll(this.#arena, [...sources.map(({ fd }) => fd), this.#start.wakeFd]);
     let rounds = 0;
     while (!this.#stopped) {
-      this.#now = performance.now();
-      setClock(this.#arena, Math.floor((this.#epochMs + this.#now) / 1000));
-      let moved = 0;
-      for (let i = 0; i < sources.length; i++) if (sources[i].ready) moved += sources[i].service();
-      if (this.#mailbox.pending) this.#obey();
-      this.#retryHeld();
+      const moved = this.#round();
       if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_WAITS) continue;
       rounds = 0;
       this.#settle();
@@ -170,6 +187,23 @@ export class PacketLoop {
     }
     for (const sa of this.#sas.values()) sa[Symbol.dispose]();
     this.#send({ report: "stopped" });
+  }
+
+  /** Services what is ready, and orders; answers how much was moved. */
+  #round(): number {
+    const sources = this.#sources;
+    this.#now = performance.now();
+    setClock(this.#arena, Math.floor((this.#epochMs + this.#now) / 1000));
+    let moved = 0;
+    for (let i = 0; i < sources.length; i++) if (sources[i].ready) moved += sources[i].service();
+    if (this.#mailbox.pending) this.#obey();
+    this.#retryHeld();
+    return moved;
+  }
+
+  playRound(): void {
+    for (let i = 0; i < this.#sources.length; i++) this.#sources[i].ready = true;
+    this.#round();
   }
 
   /** Waits until there is something to do; not at all when a source that was ready may be so still. */
@@ -186,10 +220,29 @@ export class PacketLoop {
       this.#spin.settle(ready > 0);
       if (ready > 0) return ready;
     }
+    if (this.#rehearsal?.able) {
+      ready = this.#rehearse(epoll, this.#rehearsal);
+      if (ready !== 0) return ready;
+    }
     const collects = this.#ordersSinceCollection >= ORDERS_TO_COLLECT;
     ready = epoll.wait(collects ? QUIET_MS : -1);
     if (ready === 0) this.#collect();
     return ready;
+  }
+
+  /** Rehearses while that helps and nothing else is to be done. */
+  #rehearse(epoll: Epoll, rehearsal: Rehearsal): number {
+    for (;;) {
+      const { learning } = rehearsal;
+      if (!learning && performance.now() > this.#now + WARM_MS) {
+        // What the compiler needed is not needed again.
+        if (rehearsal.hasLearnt()) returnFreeMemory();
+        return 0;
+      }
+      const ready = epoll.wait(learning ? 0 : WARM_EVERY_MS);
+      if (ready !== 0) return ready;
+      rehearsal.pass();
+    }
   }
 
   #readTun(source: Source): number {
@@ -245,8 +298,8 @@ export class PacketLoop {
     });
   }
 
-  #datagramSource(udp: UdpSocket): Source {
-    const receiver = new Receiver(this.#arena, udp, {
+  #datagramSource(udp: UdpSocketGrant): Source {
+    const receiver = new Receiver(this.#arena, asSocket(udp), {
       batch: DATAGRAM_BATCH,
       headroom: RECEIVE_HEADROOM,
       tailroom: TAILROOM,
@@ -254,14 +307,21 @@ export class PacketLoop {
     const v4 = udp.family === 4;
     const packetInfo = v4 ? OPTION.IP_PKTINFO : OPTION.IPV6_PKTINFO;
     const addressAt = v4 ? SOCKADDR_IN.at.address : SOCKADDR_IN6.at.address;
+    const assumedAt = this.#arena.reserve(16);
+    if (udp.assumes) {
+      this.#arena.u8.set(udp.assumes.local.octets, assumedAt);
+      for (let i = 0; i < receiver.batch; i++) {
+        this.#arena.view.setUint16(receiver.nameAt(i) + SOCKADDR_IN.at.port, udp.assumes.remotePort);
+      }
+    }
     return this.#source(udp.fd, (source) => {
       const count = receiver.receive();
       source.ready = count === receiver.batch;
       for (let i = 0; i < count; i++) {
         const name = receiver.nameAt(i);
         const info = receiver.control(i, packetInfo);
-        if (info === 0) continue;
-        const localAt = v4 ? info + IN_PKTINFO.at.destination : info;
+        if (info === 0 && !udp.assumes) continue;
+        const localAt = info === 0 ? assumedAt : v4 ? info + IN_PKTINFO.at.destination : info;
         const portAt = name + SOCKADDR_IN.at.port;
         let at = receiver.at(i);
         let left = receiver.octets(i);
@@ -281,7 +341,14 @@ export class PacketLoop {
   }
 
   /** A datagram that is no ESP (RFC 3948 2.2, 2.3): IKE behind its marker; a NAT keepalive says nothing. */
-  #keyManagement(udp: UdpSocket, at: number, octets: number, remoteAt: number, localAt: number, portAt: number): void {
+  #keyManagement(
+    udp: UdpSocketGrant,
+    at: number,
+    octets: number,
+    remoteAt: number,
+    localAt: number,
+    portAt: number,
+  ): void {
     const { u8, view } = this.#arena;
     if (octets < 8 || view.getInt32(at) !== 0) {
       if (!(octets === 1 && u8[at] === 0xff)) this.#counters.drop(50, DROP.short);
@@ -407,6 +474,7 @@ export class PacketLoop {
         this.#sas.set(order.id, sa);
         this.#sad.add(sa);
         this.#countSize(sa, 1);
+        this.#rehearsal?.learn(order.sa);
         return true;
       }
       case "updateSa": {

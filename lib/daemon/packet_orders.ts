@@ -29,6 +29,8 @@ export interface UdpSocketGrant extends SocketGrant {
   readonly port: number;
   readonly receiveOffload: boolean;
   readonly sendOffload: boolean;
+  /** What to believe of datagrams when the socket does not tell. */
+  readonly assumes?: { readonly local: Address; readonly remotePort: number };
 }
 
 export interface WorkerSockets {

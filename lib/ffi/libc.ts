@@ -60,6 +60,8 @@ const SYMBOLS = {
 
   // int socket(int family, int type, int protocol)
   socket: { parameters: [INT, INT, INT], result: FD },
+  // int socketpair(int family, int type, int protocol, int fds[2])
+  socketpair: { parameters: [INT, INT, INT, BUFFER], result: INT },
   // int bind(int fd, const struct sockaddr *address, socklen_t octets)
   bind: { parameters: [FD, BUFFER, U32], result: INT },
   // int connect(int fd, const struct sockaddr *address, socklen_t octets)
