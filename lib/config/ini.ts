@@ -38,6 +38,8 @@ export interface Fault extends Place {
   readonly section?: string;
   readonly tag?: string;
   readonly message: string;
+  /** Faults with the same message have one cause. */
+  readonly once?: true;
 }
 
 /** `file:line: [Section] Tag: message`, with `warning: ` before the message of what is not fatal. */

@@ -351,15 +351,26 @@ export function resolveIsakmpdConf(
   readUnused(reader, phase1, phase2);
   warnUnanswered(reader, configuration.peers, roots);
   warnUnknown(reader);
-  const faults = dedupe([...syntaxFaults, ...reader.faults]).toSorted((a, b) => a.line - b.line);
+  const faults = dedupe([...syntaxFaults, ...reader.faults].toSorted((a, b) => a.line - b.line));
   return { configuration, settings: daemon, faults };
 }
 
-/** A value that is read twice has its fault once. */
+/** A value that is read twice has its fault once; faults of one cause become the first of them, which names the others. */
 function dedupe(faults: readonly Fault[]): Fault[] {
   const seen = new Set<string>();
-  return faults.filter((fault) => {
+  const others = new Map<Fault, string[]>();
+  const kept = faults.filter((fault) => {
     const key = JSON.stringify(fault);
-    return !seen.has(key) && seen.add(key);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    const first = fault.once &&
+      [...others.keys()].find(({ message, severity }) => message === fault.message && severity === fault.severity);
+    if (first) others.get(first)!.push(`line ${fault.line} [${fault.section}] ${fault.tag}`);
+    else others.set(fault, []);
+    return !first;
+  });
+  return kept.map((fault) => {
+    const also = others.get(fault)!;
+    return also.length ? { ...fault, message: `${fault.message}; also at ${also.join(", ")}` } : fault;
   });
 }

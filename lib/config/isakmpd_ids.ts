@@ -52,7 +52,11 @@ function networkOf(reader: ConfReader, view: View, family: 4 | 6): Prefix | unde
       length = mask && lengthOfMask(mask);
     } catch (error) {
       const at = reader.get(view, "Netmask")!;
-      return reader.error(at, `found "${at.text}": ${(error as Error).message.replace(/^.*: /, "")}`);
+      const why = (error as Error).message.replace(/^.*: /, "");
+      return reader.error(
+        at,
+        `found "${at.text}", allowed a mask such as ${family === 4 ? "255.255.255.0" : "ffff:ffff::"}: ${why}`,
+      );
     }
   }
   if (!network || length === undefined) return undefined;

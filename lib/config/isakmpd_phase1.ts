@@ -240,7 +240,7 @@ export class Phase1Reader {
     const flags = this.#flags(view);
     const extensions = this.#extensions(view, flags);
     if (secretAt && secret && mode) this.#checkSecret(secretAt, secret, mode);
-    if (mode && !secret && address && mode.transforms.every(usesSecret)) {
+    if (mode && !secretAt && address && mode.transforms.every(usesSecret)) {
       reader.missing(
         view,
         "Authentication",

@@ -297,7 +297,7 @@ export class Phase2Reader {
         peerAt!,
         `found "${
           peerAt!.text
-        }", which has no Address: a connection in Connections needs one to call; Passive-connections does not`,
+        }", which has no Address, allowed a peer with one, as long as Connections and not Passive-connections has this`,
       );
     }
     if (reader.faults.slice(before).some(({ severity }) => severity === "error")) return undefined;

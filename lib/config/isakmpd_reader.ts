@@ -164,12 +164,20 @@ export class ConfReader {
     const range: Range = exact !== undefined
       ? { offer: Number(exact), least: Number(exact), most: Number(exact) }
       : { offer: Number(offer ?? low), least: Number(low), most: Number(high) };
-    if (range.least > range.most) return this.error(value, `found "${value.text}": ${low} is above ${high}`);
+    if (range.least > range.most) {
+      return this.error(
+        value,
+        `found "${value.text}", where ${low} is above ${high}; allowed X,Y:Z with X from Y to Z`,
+      );
+    }
     if (range.least < least || range.most > most || range.offer < least || range.offer > most) {
       return this.refuse(value, value.text, allowed);
     }
     if (range.offer < range.least || range.offer > range.most) {
-      return this.error(value, `found "${value.text}": it offers ${range.offer}, which lies outside what it accepts`);
+      return this.error(
+        value,
+        `found "${value.text}", which offers ${range.offer} and does not accept it; allowed X,Y:Z with X from Y to Z`,
+      );
     }
     return range;
   }
@@ -224,7 +232,9 @@ export class ConfReader {
     } catch (error) {
       return this.error(
         value,
-        `found 0x with text that is no key: ${(error as Error).message.replace(/^Cannot parse hex: /, "")}`,
+        `found 0x with text that is no key (${
+          (error as Error).message.replace(/^Cannot parse hex: /, "")
+        }), allowed a pass-phrase, or 0x and hexadecimal digits`,
       );
     }
   }
@@ -236,16 +246,34 @@ export class ConfReader {
 
   // ---- references ------------------------------------------------------------------------------------------------
 
+  /** Whether a section has a tag of its kind. */
+  #isOf({ section, predefined }: View, kind: SectionKind): boolean {
+    return predefined !== undefined || SECTION_TAGS[kind].some((tag) => section!.values.has(tag.toLowerCase()));
+  }
+
+  #otherKind(value: Value, { name, kind, section }: View): undefined {
+    const tags = quote(SECTION_TAGS[kind].slice(0, 4));
+    return this.error(
+      value,
+      `found "${name}", allowed a section of another kind (${kind}): [${name}] (line ${
+        section!.line
+      }) has none of ${tags}`,
+    );
+  }
+
   /** The section that `name`, an element of `value`, refers to. */
   follow(value: Value, name: string, kind: SectionKind, predefined: readonly string[] = []): View | undefined {
     const view = this.view(name, kind, value);
-    if (view) return view;
+    if (view) return this.#isOf(view, kind) ? view : this.#otherKind(value, view);
     const sections = Array.from(this.tree.values());
     const near = nearestWord(name, [...sections.map((section) => section.name), ...predefined]);
-    const line = near === undefined ? undefined : this.tree.get(near.toLowerCase())?.line;
+    const nearLine = near === undefined ? undefined : this.tree.get(near.toLowerCase())?.line;
     const hint = near === undefined
       ? ""
-      : `; did you mean "${near}" (${line === undefined ? "predefined" : `line ${line}`})?`;
-    return this.error(value, `found "${name}", but there is no section [${name}] (${kind})${hint}`);
+      : `; did you mean "${near}" (${nearLine === undefined ? "predefined" : `line ${nearLine}`})?`;
+    const { file, line, section, tag } = value;
+    const message = `found "${name}", but there is no section [${name}] (${kind})${hint}`;
+    this.faults.push({ severity: "error", file, line, section, tag, message, once: true });
+    return undefined;
   }
 }
