@@ -35,9 +35,8 @@ Deno.test("bench measures tunnels beside plain veth and leaves nothing behind", 
 Deno.test("bench that is told to end removes its namespaces and ends what runs in them", async () => {
   const child = bench("--only", "tunnel", "--seconds", "600");
   await waitFor(() => namespacesOf(child.pid).length === 2, "bench to make its namespaces", 20_000);
-  const [, b] = namespacesOf(child.pid);
-  const pidsIn = () =>
-    decodeText(new Deno.Command("ip", { args: ["netns", "pids", b.split(" ")[0]] }).outputSync().stdout);
+  const b = `ipsecbox-bench-${child.pid}-b`;
+  const pidsIn = () => decodeText(new Deno.Command("ip", { args: ["netns", "pids", b] }).outputSync().stdout);
   await waitFor(() => pidsIn() !== "", "the receiver", 20_000);
   const pids = pidsIn().trim().split("\n");
   child.kill("SIGTERM");

@@ -76,6 +76,7 @@ class Network implements AsyncDisposable {
   readonly #namespaces: string[] = [];
   readonly #children: Deno.ChildProcess[] = [];
   readonly #folder: string;
+  #closed = false;
 
   private constructor() {
     this.#folder = Deno.makeTempDirSync({ prefix: "ipsecbox-bench-" });
@@ -105,7 +106,9 @@ class Network implements AsyncDisposable {
     }
   }
 
+  /** A command on a host. @throws {ProgramError} once all is being removed */
   #inside(end: "a" | "b", args: readonly string[]): string[] {
+    if (this.#closed) throw new ProgramError("ended");
     const { program, args: before } = ownCommand();
     return ["ip", "netns", "exec", this.#namespaces[end === "a" ? 0 : 1], program, ...before, ...args];
   }
@@ -148,6 +151,7 @@ class Network implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#children.map(async (child) => {
       const end = (signal: Deno.Signal) => {
         try {
