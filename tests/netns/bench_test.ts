@@ -36,9 +36,16 @@ Deno.test("bench that is told to end removes its namespaces and ends what runs i
   const child = bench("--only", "tunnel", "--seconds", "600");
   await waitFor(() => namespacesOf(child.pid).length === 2, "bench to make its namespaces", 20_000);
   const b = `ipsecbox-bench-${child.pid}-b`;
-  const pidsIn = () => decodeText(new Deno.Command("ip", { args: ["netns", "pids", b] }).outputSync().stdout);
-  await waitFor(() => pidsIn() !== "", "the receiver", 20_000);
-  const pids = pidsIn().trim().split("\n");
+  let pids: string[] = [];
+  await waitFor(
+    () => {
+      const { stdout } = new Deno.Command("ip", { args: ["netns", "pids", b] }).outputSync();
+      pids = decodeText(stdout).split("\n").filter(Boolean);
+      return pids.length > 0;
+    },
+    "the receiver",
+    20_000,
+  );
   child.kill("SIGTERM");
   const { code } = await child.output();
   assertEquals([code, namespacesOf(child.pid)], [1, []]);
