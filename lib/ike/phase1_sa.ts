@@ -23,8 +23,12 @@ import type { Core, Phase1Sa, Role } from "./state.ts";
 import { SOFT_FRACTION } from "./timers.ts";
 
 const COOKIE_OCTETS = 8;
-/** States kept for peers that have not proven anything, over all and for one address; the oldest makes room. */
+/**
+ * States kept for peers that have not proven who they are; the oldest makes room. Who has not even sent our cookie back may
+ * be nowhere, and such a flood must not push out those who have. Over all of either kind, and for one address.
+ */
 const MOST_HALF_OPEN = 8192;
+const MOST_REACHABLE = 4096;
 const MOST_HALF_OPEN_PER_SOURCE = 16;
 
 function createSa(
@@ -161,17 +165,20 @@ function makeRoom(core: Core, from: Endpoint): void {
   const source = formatAddress(from.address);
   const evict = (sa: Phase1Sa | undefined) => sa && endPhase1(core, sa, "evicted");
   if ((core.halfOpenBySource.get(source) ?? 0) >= MOST_HALF_OPEN_PER_SOURCE) {
-    for (const sa of core.halfOpen) {
-      if (!equalAddress(sa.remote.address, from.address)) continue;
-      evict(sa);
-      break;
-    }
+    evict([...core.halfOpen, ...core.reachable].find(({ remote }) => equalAddress(remote.address, from.address)));
   }
   if (core.halfOpen.size >= MOST_HALF_OPEN) evict(core.halfOpen.values().next().value);
 }
 
-function leaveHalfOpen(core: Core, sa: Phase1Sa): void {
+/** The initiator has sent our cookie back. */
+export function reached(core: Core, sa: Phase1Sa): void {
   if (!core.halfOpen.delete(sa)) return;
+  if (core.reachable.size >= MOST_REACHABLE) endPhase1(core, core.reachable.values().next().value!, "evicted");
+  core.reachable.add(sa);
+}
+
+function leaveHalfOpen(core: Core, sa: Phase1Sa): void {
+  if (!core.halfOpen.delete(sa) && !core.reachable.delete(sa)) return;
   const source = sa.opening.slice(sa.opening.indexOf(" ") + 1);
   const left = core.halfOpenBySource.get(source)! - 1;
   if (left > 0) core.halfOpenBySource.set(source, left);

@@ -32,7 +32,7 @@ import { deriveSkeyids, encryptionKey, HASH_I, HASH_R, natHash, phase1Iv, SKEYID
 import { log } from "./log.ts";
 import { encapsulates } from "./nat.ts";
 import { acceptAnswer, choosePhase1, offerPhase1, ruleOf } from "./negotiate.ts";
-import { bind, established, knowsOther } from "./phase1_sa.ts";
+import { bind, established, knowsOther, reached } from "./phase1_sa.ts";
 import type { Context, Phase1Sa, Wait } from "./state.ts";
 import { phase1Terms } from "./terms.ts";
 
@@ -163,6 +163,11 @@ export function selectSecret({ core, sa }: Context): void {
       ? `Give ${peer.name} an Authentication, or add a section [${formatId(remoteId)}] with one`
       : `Give ${peer.name} an Authentication, or use Aggressive Mode, where the key is found by ID`,
   });
+}
+
+/** Responder: whoever answers with our cookie is where he says. */
+export function noteReachable({ core, sa }: Context): void {
+  reached(core, sa);
 }
 
 /** g^xy, SKEYID and its children, the encryption key, the first IV (RFC 2409 5, appendix B). */

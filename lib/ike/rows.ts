@@ -103,6 +103,7 @@ export const ROWS: readonly Row[] = [
     at: "SENT_SA",
     receives: { needs: ["KEY_EXCH", "NONCE"], may: ["VENDOR", "NAT_D", "CERT_REQUEST"], encrypted: false },
     run: [
+      phase1.noteReachable,
       phase1.readKeyExchange,
       phase1.readNat,
       phase1.readCertificateRequests,

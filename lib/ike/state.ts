@@ -43,8 +43,10 @@ export interface Core {
   readonly sas: Map<string, Phase1Sa>;
   /** The same by initiator cookie and peer address, for messages without responder cookie. */
   readonly openings: Map<string, Phase1Sa>;
-  /** Responders' SAs that are not established, oldest first. */
+  /** Responders' SAs whose initiators have shown nothing yet, oldest first. */
   readonly halfOpen: Set<Phase1Sa>;
+  /** Those whose initiators have sent our cookie back, so that they are where they say, oldest first. */
+  readonly reachable: Set<Phase1Sa>;
   /** Keys of first messages that were refused lately. */
   readonly refused: Set<string>;
   readonly halfOpenBySource: Map<string, number>;

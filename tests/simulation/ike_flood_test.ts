@@ -97,3 +97,70 @@ Deno.test("what is refused is answered once a second for each source", () => {
   network.run(10_000);
   assert(answers >= 3 && answers <= 5, `${answers} answers`);
 });
+
+Deno.test("a flood does not push out a peer two seconds away that has sent our cookie back", () => {
+  const { network, west, east } = world();
+  network.conditions = { loss: 0, duplication: 0, reordering: 0, reorderMs: 0, corruption: 0, delayMs: [900, 1000] };
+  west.input((ike, now) => ike.start(now));
+  network.run(2500); // message 3 is on its way or there
+  assertEquals(east.ike.sizes().halfOpen + east.ike.sizes().reachable, 1);
+  network.run(3100);
+  flood(network, OFFER, 10_000, 5);
+  network.run(8000);
+  assertEquals(blocked(west, east, NAME), undefined);
+  assertEquals(west.texts("failed"), []);
+});
+
+/** A first message of one initiator. */
+function firstMessage(cookie: number, exchange: number, payloads: Parameters<typeof encodeMessage>[1]) {
+  const initiatorCookie = new Uint8Array(8).fill(cookie);
+  const header = { initiatorCookie, responderCookie: new Uint8Array(8), nextPayload: 0, flags: 0, messageId: 0 };
+  return encodeMessage({ ...header, exchange }, payloads);
+}
+
+const endpoint = (...octets: number[]) => ({ address: address(new Uint8Array(octets)), port: 500 });
+const ATTACKER = endpoint(203, 0, 113, 1), TARGET = endpoint(192, 0, 2, 2);
+
+Deno.test("a first message that comes a thousand times is answered eleven times, and what waits for nobody is not repeated", () => {
+  const { network } = world();
+  let answers = 0;
+  network.tap = (_now, from) => {
+    if (from.address.octets[3] === 2) answers++;
+  };
+  const message = firstMessage(1, EXCHANGE.ID_PROT, [{ type: PAYLOAD.SA, body: OFFER }]);
+  for (let i = 0; i < 1000; i++) network.at(i * 10, () => network.send(ATTACKER, TARGET, message));
+  network.run(60_000);
+  assertEquals(answers, 11);
+});
+
+Deno.test("Aggressive Mode answers a first message four times at most without being asked again", () => {
+  const { network } = world();
+  const east = new Gateway(network, EAST, configuration([peer("anybody", undefined, { exchange: "AGGRESSIVE" })], []));
+  let answers = 0;
+  network.tap = (_now, from) => {
+    if (from.address.octets[3] === 2) answers++;
+  };
+  const message = firstMessage(2, EXCHANGE.AGGRESSIVE, [
+    { type: PAYLOAD.SA, body: OFFER },
+    { type: PAYLOAD.KEY_EXCH, body: new Uint8Array(32).fill(9) },
+    { type: PAYLOAD.NONCE, body: new Uint8Array(16).fill(7) },
+    { type: PAYLOAD.ID, body: new Uint8Array([1, 0, 0, 0, 203, 0, 113, 1]) },
+  ]);
+  network.send(ATTACKER, TARGET, message);
+  network.run(200_000);
+  assertEquals(answers, 4);
+  assertEquals(east.ike.sizes().halfOpen, 0);
+});
+
+Deno.test("the seventeenth first message of a source pushes out its first, and nobody else's", () => {
+  const { network, east } = world();
+  const other = endpoint(203, 0, 113, 2);
+  network.send(other, TARGET, firstMessage(99, EXCHANGE.ID_PROT, [{ type: PAYLOAD.SA, body: OFFER }]));
+  for (let i = 1; i <= 17; i++) {
+    const message = firstMessage(i, EXCHANGE.ID_PROT, [{ type: PAYLOAD.SA, body: OFFER }]);
+    network.at(i * 100, () => network.send(ATTACKER, TARGET, message));
+  }
+  network.run(3000);
+  const cookies = east.ike.phase1Status().map(({ initiatorCookie }) => initiatorCookie[0]).sort((a, b) => a - b);
+  assertEquals(cookies, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 99]);
+});
