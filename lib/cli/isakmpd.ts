@@ -44,10 +44,11 @@ SAs and flows to the IPsec engine. It goes into the background and logs to syslo
   -W directory  write what Wireshark needs to decrypt IKE and ESP (its tables ikev1_decryption_table
                 and esp_sa; use WIRESHARK_CONFIG_DIR). These are keys!
 
-SIGHUP reads configuration and policy again, SIGUSR1 writes the report, SIGTERM and SIGINT send
-DELETE for all SAs and end the daemon. FIFO commands: c NAME, t NAME, t main NAME, T, C set, C rm,
-C rms, C add, C rmv, C get, d COOKIES MSGID, D CLASS LEVEL, D T, p on[=FILE], p off, r, R, Q, S,
-M active, M passive.
+SIGHUP reads configuration and policy again; what they no longer have ends, the rest goes on.
+SIGUSR1 writes the report, SIGTERM and SIGINT send DELETE for all SAs and end the daemon. FIFO
+commands: c NAME, t NAME, t main NAME (a peer or its address for NAME), T, C set, C rm, C rms,
+C add, C rmv, C get, d COOKIES MSGID, D CLASS LEVEL, D T, p on[=FILE], p off, r, R, Q, S, M active,
+M passive.
 
 "ipsecbox check FILE" looks at a configuration without starting anything; "ipsecbox check A B"
 says whether two of them will agree.

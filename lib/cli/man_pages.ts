@@ -1633,7 +1633,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "isakmpd.8": {
-    source: "5223be3dc8566b1b",
+    source: "6a79829d12f905d5",
     text: `ISAKMPD(8)                  System Manager's Manual                 ISAKMPD(8)
 
 NAME
@@ -1708,11 +1708,12 @@ DESCRIPTION
              ikev1_decryption_table and esp_sa; use WIRESHARK_CONFIG_DIR).
              These are keys!
 
-     SIGHUP reads configuration and policy again, SIGUSR1 writes the report,
-     SIGTERM and SIGINT send DELETE for all SAs and end the daemon.  FIFO
-     commands: c NAME, t NAME, t main NAME, T, C set, C rm, C rms, C add, C
-     rmv, C get, d COOKIES MSGID, D CLASS LEVEL, D T, p on[=FILE], p off, r,
-     R, Q, S, M active, M passive.
+     SIGHUP reads configuration and policy again; what they no longer have
+     ends, the rest goes on.  SIGUSR1 writes the report, SIGTERM and SIGINT
+     send DELETE for all SAs and end the daemon.  FIFO commands: c NAME, t
+     NAME, t main NAME (a peer or its address for NAME), T, C set, C rm, C
+     rms, C add, C rmv, C get, d COOKIES MSGID, D CLASS LEVEL, D T, p
+     on[=FILE], p off, r, R, Q, S, M active, M passive.
 
      "ipsecbox check FILE" looks at a configuration without starting anything;
      "ipsecbox check A B" says whether two of them will agree.
@@ -1751,7 +1752,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "isakmpd.conf.5": {
-    source: "ed136a215d21d8af",
+    source: "f0738bb3df6ded0e",
     text: `ISAKMPD.CONF(5)               File Formats Manual              ISAKMPD.CONF(5)
 
 NAME
@@ -1813,7 +1814,10 @@ DESCRIPTION
              protection is not asked for.
 
      Renegotiate-on-HUP
-             When present, SIGHUP negotiates all phase 2 SAs anew.
+             When present, SIGHUP negotiates all phase 2 SAs anew.  Without it
+             they stay until they expire; either way those of connections that
+             the file has no more, or with other IDs or another peer, end at
+             once.
 
      Use-Keynote
              Any value but yes leaves the policy out.
@@ -1920,8 +1924,8 @@ DESCRIPTION
 
    Phase1-ID sections
      ID-type
-             IPV4_ADDR, IPV4_ADDR_SUBNET, IPV6_ADDR, IPV6_ADDR_SUBNET, FQDN,
-             USER_FQDN or KEY_ID.
+             IPV4_ADDR, IPV6_ADDR, FQDN, USER_FQDN, ASN1_DN (a certificate's
+             name) or KEY_ID.
 
      Address
              The address, for the ADDR types.
@@ -1934,7 +1938,8 @@ DESCRIPTION
 
      Prefix  The length of its prefix, in place of a mask.
 
-     Name    The name, for the others.
+     Name    The name, for the others; an ASN1_DN as “ipsecbox pki dn” prints
+             it, /C=SE/O=MySite/CN=gw.mysite.se.
 
    ISAKMP-configuration sections
      DOI     IPSEC.
