@@ -6,7 +6,7 @@
  */
 import { classify } from "../ip/classify.ts";
 import { fragment } from "../ip/fragment.ts";
-import { IPV4 } from "../ip/headers.ts";
+import { IPV4, IPV6 } from "../ip/headers.ts";
 import { MAX_ERROR_OCTETS, writeTooBig } from "../ip/icmp.ts";
 import { createTuple, TUPLE } from "../ip/tuple.ts";
 import { type Counters, DROP, HEADROOM, Packet, TAILROOM } from "../ipsec/packet.ts";
@@ -112,7 +112,7 @@ export class Outbound<Target> {
     this.#world = world;
     this.#segmenter = new Segmenter(arena, sums);
     this.#txAt = arena.reserve(HEADROOM + TX_OCTETS + TAILROOM) + HEADROOM;
-    this.#icmpAt = arena.reserve(VNET_OCTETS + MAX_ERROR_OCTETS + 64) + VNET_OCTETS;
+    this.#icmpAt = arena.reserve(VNET_OCTETS + MAX_ERROR_OCTETS) + VNET_OCTETS;
     this.#cursor = this.#txAt;
   }
 
@@ -246,10 +246,8 @@ export class Outbound<Target> {
     // A cut super-packet has lost its lengths; its sender learns from the first segment.
     const whole = this.#segmenter.count > 1 ? this.#segmenter.write(0, this.#cursor) : octets;
     const from = this.#segmenter.count > 1 ? this.#cursor : at;
-    for (let i = 0; i < 4; i++) view.setInt32(this.#icmpAt + MAX_ERROR_OCTETS + 4 * i, outermost!.source[i]);
-    const sourceAt = outermost!.family === (v4 ? 4 : 6)
-      ? this.#icmpAt + MAX_ERROR_OCTETS
-      : from + (v4 ? IPV4.DESTINATION : 24);
+    // From where the packet wanted to go: Linux drops what comes in from an address of its own (a "martian").
+    const sourceAt = from + (v4 ? IPV4.DESTINATION : IPV6.DESTINATION);
     // RFC 8200 5: an IPv6 link takes 1280 octets; below that we fragment outside.
     const mtu = v4 ? largest : Math.max(1280, largest);
     const error = writeTooBig(view, from, whole, mtu, sourceAt, this.#icmpAt);
