@@ -16,7 +16,7 @@ export interface ProbePacket {
   readonly mark?: number;
 }
 
-/** Where a filter drops a packet for certain. */
+/** Where a filter drops a packet for certain, or gives it another source address. */
 export interface FilterDrop {
   /** `nft` or `iptables`. */
   readonly by: "nft" | "iptables";
@@ -72,8 +72,9 @@ export function interfaceIs(name: string | undefined, wanted: string, wildcard: 
 
 /** What the rules of a chain do: an end, or the end of the chain; `certain` false: unknown things might decide before. */
 export interface Outcome {
-  readonly verdict: "accept" | "drop" | "return";
+  readonly verdict: "accept" | "drop" | "return" | "translate";
   readonly certain: boolean;
+  /** Where it is dropped or translated. */
   readonly drop?: FilterDrop;
 }
 

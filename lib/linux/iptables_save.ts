@@ -1,4 +1,4 @@
-/** Which rule of iptables drops a packet, from what `iptables-save` or `ip6tables-save` says. @module */
+/** Which rule of iptables drops a packet or gives it another source address, from what `iptables-save` or `ip6tables-save` says. @module */
 import {
   addressIs,
   all,
@@ -67,33 +67,49 @@ const OPTIONS: Readonly<Record<string, (packet: ProbePacket, value: string) => M
 /** Options that match nothing by themselves. */
 const SILENT: ReadonlySet<string> = new Set(["-m", "--comment", "--reject-with", "--log-prefix", "--log-level", "-c"]);
 
-/** The filter table of one address family. */
+/** Targets that give a packet another source address. */
+const TRANSLATING: ReadonlySet<string> = new Set(["MASQUERADE", "SNAT", "NETMAP"]);
+
+type Chains = Map<string, Chain>;
+
+/** The tables `filter` and `nat` of one address family. */
 export class IptablesRules {
-  readonly #chains = new Map<string, Chain>();
+  readonly #tables: Readonly<Record<string, Chains>> = { filter: new Map(), nat: new Map() };
 
   constructor(text: string) {
     let table = "";
     for (const line of text.split("\n")) {
       if (line.startsWith("*")) table = line.slice(1).trim();
-      if (table !== "filter") continue;
+      if (!Object.hasOwn(this.#tables, table)) continue;
+      const chains = this.#tables[table];
       const chain = /^:(\S+) (\S+)/.exec(line);
-      if (chain) this.#chains.set(chain[1], { name: chain[1], policy: chain[2], rules: [] });
+      if (chain) chains.set(chain[1], { name: chain[1], policy: chain[2], rules: [] });
       const rule = /^-A (\S+) ?(.*)$/.exec(line);
-      if (rule) this.#chains.get(rule[1])?.rules.push({ text: line, words: wordsOf(rule[2]) });
+      if (rule) chains.get(rule[1])?.rules.push({ text: line, words: wordsOf(rule[2]) });
     }
   }
 
   /** Where `INPUT`, `OUTPUT` or `FORWARD` drops a packet for certain; undefined: nowhere, or it cannot be told. */
   findDrop(packet: ProbePacket, name: "INPUT" | "OUTPUT" | "FORWARD"): FilterDrop | undefined {
-    const chain = this.#chains.get(name);
+    const chains = this.#tables.filter;
+    const chain = chains.get(name);
     if (!chain) return undefined;
-    const { verdict, certain, drop } = this.#run(chain, packet, 0);
+    const { verdict, certain, drop } = this.#run(chains, chain, packet, 0);
     if (!certain) return undefined;
     if (verdict === "drop") return drop;
     return verdict === "return" && chain.policy === "DROP" ? { by: "iptables", chain: name } : undefined;
   }
 
-  #run(chain: Chain, packet: ProbePacket, depth: number): Outcome {
+  /** Where a packet that leaves is given another source address for certain. */
+  findTranslation(packet: ProbePacket): FilterDrop | undefined {
+    const chains = this.#tables.nat;
+    const chain = chains.get("POSTROUTING");
+    if (!chain) return undefined;
+    const { verdict, certain, drop } = this.#run(chains, chain, packet, 0);
+    return certain && verdict === "translate" ? drop : undefined;
+  }
+
+  #run(chains: Chains, chain: Chain, packet: ProbePacket, depth: number): Outcome {
     let certain = true;
     for (const { text, words } of chain.rules) {
       const { held, target, isGoto } = read(packet, words);
@@ -103,20 +119,32 @@ export class IptablesRules {
         certain = false;
         continue;
       }
-      const outcome = this.#target(chain, text, target, packet, depth);
+      const outcome = this.#target(chains, chain, text, target, packet, depth);
       if (!held || !outcome.certain) certain = false;
       else if (outcome.verdict !== "return" || isGoto) return { ...outcome, certain };
     }
     return { verdict: "return", certain };
   }
 
-  #target({ name }: Chain, rule: string, target: string, packet: ProbePacket, depth: number): Outcome {
+  #target(
+    chains: Chains,
+    { name }: Chain,
+    rule: string,
+    target: string,
+    packet: ProbePacket,
+    depth: number,
+  ): Outcome {
     if (target === "ACCEPT") return { verdict: "accept", certain: true };
     if (target === "DROP" || target === "REJECT") {
       return { verdict: "drop", certain: true, drop: { by: "iptables", chain: name, rule } };
     }
-    const next = this.#chains.get(target);
-    return next && depth < MAX_DEPTH ? this.#run(next, packet, depth + 1) : { verdict: "return", certain: false };
+    if (TRANSLATING.has(target)) {
+      return { verdict: "translate", certain: true, drop: { by: "iptables", chain: name, rule } };
+    }
+    const next = chains.get(target);
+    return next && depth < MAX_DEPTH
+      ? this.#run(chains, next, packet, depth + 1)
+      : { verdict: "return", certain: false };
   }
 }
 

@@ -1,4 +1,4 @@
-/** Which rule of nftables drops a packet, from what `nft -j list ruleset` says. @module */
+/** Which rule of nftables drops a packet or gives it another source address, from what `nft -j list ruleset` says. @module */
 import {
   addressIs,
   all,
@@ -19,6 +19,7 @@ interface Chain {
   readonly family: string;
   readonly table: string;
   readonly name: string;
+  readonly type?: string;
   readonly hook?: string;
   readonly priority: number;
   readonly policy?: string;
@@ -45,6 +46,8 @@ const VERDICTS: ReadonlySet<string> = new Set([
   "goto",
   "continue",
   "queue",
+  "masquerade",
+  "snat",
 ]);
 const MAX_DEPTH = 16;
 /** `ct state new`, as nft -n prints it. */
@@ -69,7 +72,8 @@ export class NftRuleset {
           family: String(chain.family),
           table: String(chain.table),
           name: String(chain.name),
-          hook: chain.type === "filter" ? chain.hook as string | undefined : undefined,
+          type: chain.type as string | undefined,
+          hook: chain.hook as string | undefined,
           priority: Number(chain.prio ?? 0),
           policy: chain.policy as string | undefined,
           rules: [],
@@ -95,11 +99,7 @@ export class NftRuleset {
 
   /** Where a packet is dropped for certain on its way through `hooks`; undefined: nowhere, or it cannot be told. */
   findDrop(packet: ProbePacket, hooks: readonly string[]): FilterDrop | undefined {
-    const families = packet.family === 4 ? ["ip", "inet"] : ["ip6", "inet"];
-    const base = this.#chains
-      .filter(({ hook, family }) => hook !== undefined && hooks.includes(hook) && families.includes(family))
-      .sort((a, b) => hooks.indexOf(a.hook!) - hooks.indexOf(b.hook!) || a.priority - b.priority);
-    for (const chain of base) {
+    for (const chain of this.#base("filter", packet, hooks)) {
       const { verdict, certain, drop } = this.#run(chain, packet, 0);
       const dropped = verdict === "drop"
         ? drop
@@ -109,6 +109,24 @@ export class NftRuleset {
       if (dropped && certain) return dropped;
     }
     return undefined;
+  }
+
+  /** Where a packet that leaves is given another source address for certain. */
+  findTranslation(packet: ProbePacket): FilterDrop | undefined {
+    for (const chain of this.#base("nat", packet, ["postrouting"])) {
+      const { verdict, certain, drop } = this.#run(chain, packet, 0);
+      if (!certain) return undefined;
+      if (verdict === "translate") return drop;
+    }
+    return undefined;
+  }
+
+  /** The base chains of a type that a packet comes through, in order. */
+  #base(type: string, packet: ProbePacket, hooks: readonly string[]): Chain[] {
+    const families = packet.family === 4 ? ["ip", "inet"] : ["ip6", "inet"];
+    return this.#chains
+      .filter((chain) => chain.type === type && hooks.includes(chain.hook ?? "") && families.includes(chain.family))
+      .sort((a, b) => hooks.indexOf(a.hook!) - hooks.indexOf(b.hook!) || a.priority - b.priority);
   }
 
   /** The rules of a chain, in order. */
@@ -159,6 +177,9 @@ export class NftRuleset {
       case "drop":
       case "reject":
         return { verdict: "drop", certain: true, drop: { by: "nft", chain: nameOf(chain), handle } };
+      case "masquerade":
+      case "snat":
+        return { verdict: "translate", certain: true, drop: { by: "nft", chain: nameOf(chain), handle } };
       case "return":
         return "leave";
       case "jump":

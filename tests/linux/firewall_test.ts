@@ -155,3 +155,27 @@ Deno.test("iptables: rules, policies, chains and what is not understood", () => 
   assertEquals(saved(accept, "-A INPUT -m policy --dir in --pol none -j DROP"), {});
   assertEquals(saved(accept, ":a - [0:0]", ":b - [0:0]", "-A INPUT -j a", "-A a -j b", "-A b -j a"), {});
 });
+
+Deno.test("a packet that leaves is given another source address: nft and iptables, by interface, network, chain", () => {
+  const packet = { family: 4, protocol: 6, source: WEST, destination: EAST, outputInterface: "enc0", mark: 0 } as const;
+  const byNft = (...rules: Expr[]) => {
+    const where = { family: "ip", table: "nat", chain: "post" };
+    const rows = rules.map((expr, i) => ({ rule: { ...where, handle: i + 1, expr } }));
+    const chain = { family: "ip", table: "nat", name: "post", type: "nat", hook: "postrouting", prio: 100 };
+    return new NftRuleset([{ chain }, ...rows], "inet ipsecbox").findTranslation(packet);
+  };
+  const masquerade = { masquerade: null };
+  assertEquals(byNft([masquerade]), { by: "nft", chain: "ip nat post", handle: 1 });
+  assertEquals(byNft([match(meta("oifname"), "wan"), masquerade]), undefined);
+  assertEquals(byNft([match(meta("oifname"), "lan", "!="), { snat: { addr: "192.0.2.1" } }])?.handle, 1);
+  assertEquals(byNft([match(meta("oifname"), "enc0"), ACCEPT], [masquerade]), undefined);
+  assertEquals(byNft([{ something: {} }, masquerade]), undefined, "not understood");
+  const byIptables = (...rules: string[]) =>
+    new IptablesRules(`*nat\n:POSTROUTING ACCEPT [0:0]\n:MINE - [0:0]\n${rules.join("\n")}\nCOMMIT\n`)
+      .findTranslation(packet);
+  const rule = "-A POSTROUTING -s 192.168.5.0/24 ! -o docker0 -j MASQUERADE";
+  assertEquals(byIptables(rule), { by: "iptables", chain: "POSTROUTING", rule });
+  assertEquals(byIptables("-A POSTROUTING -o enc0 -j ACCEPT", rule), undefined);
+  assertEquals(byIptables("-A POSTROUTING -j MINE", "-A MINE -j SNAT --to-source 192.0.2.1")?.chain, "MINE");
+  assertEquals(byIptables("-A POSTROUTING -m policy --dir out --pol none -j MASQUERADE"), undefined);
+});

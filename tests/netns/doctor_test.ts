@@ -272,7 +272,7 @@ Deno.test("a path that silently loses large packets is measured, through the tun
   assertMatch(mtu[0].remedies[0], /^ipsecbox enc --mtu \d+/);
 });
 
-Deno.test("a gateway that does not forward, and one whose filter forwards nothing, are found", async () => {
+Deno.test("a gateway that does not forward, one that masquerades the tunnel and one whose filter forwards nothing are found", async () => {
   await using net = await topology("docgate", twoGateways());
   const [west, east] = [net.host("west"), net.host("east")];
   await Promise.all([startEngine(west), startEngine(east)]);
@@ -285,6 +285,13 @@ Deno.test("a gateway that does not forward, and one whose filter forwards nothin
     "echo 0 >/proc/sys/net/ipv4/ip_forward",
     "echo 1 >/proc/sys/net/ipv4/ip_forward",
     () => finds(west, "forwarding", /^net\.ipv4\.ip_forward is 0/, /^ipsecbox sysctl net\.inet\.ip\.forwarding=1/),
+  );
+  await fault(
+    west,
+    nftScript("table ip n {\nchain p {\ntype nat hook postrouting priority 100\noifname != eth1 masquerade\n}\n}"),
+    "nft delete table ip n",
+    () =>
+      finds(west, "nat", /into the tunnel.*rule "oifname != "eth1" masquerade"$/, /^nft insert rule ip n p ip saddr/),
   );
   await west.exec(nftScript("table ip f {\nchain forward {\ntype filter hook forward priority 0\npolicy drop\n}\n}"));
   const found = await findings(west);

@@ -67,6 +67,10 @@ class Filters {
     const chain = ({ in: "INPUT", out: "OUTPUT", through: "FORWARD" } as const)[way];
     return this.#nft.findDrop(packet, hooks) ?? this.#iptables[packet.family].findDrop(packet, chain);
   }
+
+  translation(packet: ProbePacket): FilterDrop | undefined {
+    return this.#nft.findTranslation(packet) ?? this.#iptables[packet.family].findTranslation(packet);
+  }
 }
 
 /** What a program prints; nothing where it is missing or fails. */
@@ -185,12 +189,40 @@ function checkForwarded(context: Context, flow: FlowView, filters: Filters): Fin
   return findings;
 }
 
+/** Network address translation of packets that a flow is about: the other end sees, and answers, somebody else. */
+function checkTranslated(context: Context, flow: FlowView, filters: Filters): Finding[] {
+  const name = context.engine?.link?.name;
+  if (name === undefined) return [];
+  const [source, destination] = [sampleOf(context, flow.source), sampleOf(context, flow.destination)];
+  const lan = nameOfLink(context, findRoute(context.netlink, source)?.device);
+  const { family } = source;
+  return [true, false].flatMap((outgoing) => {
+    const ends = outgoing
+      ? { source, destination, inputInterface: lan, outputInterface: name }
+      : { source: destination, destination: source, inputInterface: name, outputInterface: lan };
+    const found = filters.translation({ family, protocol: 6, mark: 0, ...ends });
+    if (!found) return [];
+    const [from, to] = outgoing ? [flow.source, flow.destination] : [flow.destination, flow.source];
+    const ip = family === 4 ? "ip" : "ip6";
+    return [{
+      id: "nat",
+      problem: `Packets ${outgoing ? "into" : "out of"} the tunnel (${flow.source} -> ${flow.destination}) are given ` +
+        `another source address: ${where(found)}`,
+      remedies: [
+        found.by === "nft"
+          ? `nft insert rule ${found.chain} ${ip} saddr ${from} ${ip} daddr ${to} accept`
+          : `${family === 4 ? "iptables" : "ip6tables"} -t nat -I ${found.chain} -s ${from} -d ${to} -j ACCEPT`,
+      ],
+    }];
+  });
+}
+
 export function checkFirewall(context: Context): Finding[] {
   const filters = new Filters();
   const forwarded = gatewayFlows(context)
     .filter(({ source }) => !isOwn(context, parsePrefix(source).address))
     .slice(0, MOST_PEERS)
-    .flatMap((flow) => checkForwarded(context, flow, filters));
+    .flatMap((flow) => [...checkForwarded(context, flow, filters), ...checkTranslated(context, flow, filters)]);
   const known = new Map(forwarded.map((finding) => [finding.remedies[0], finding]));
   return [...checkPeers(context, filters), ...known.values()];
 }
