@@ -6,6 +6,10 @@
  *
  * `--only` takes the ways whose name holds WORD, and those that they are compared with.
  */
+import { megabits, SIZES, subjects } from "../lib/cli/bench/crypto.ts";
+import { choosePacketCrypto } from "../lib/crypto/libcrypto.ts";
+import { addressOf } from "../lib/ffi/address.ts";
+import { createArena } from "../lib/octets/arena.ts";
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { topology, waitFor } from "../tests/netns/topology.ts";
@@ -32,6 +36,8 @@ interface Result {
   readonly both?: Throughput;
   readonly packets?: PacketRates;
   readonly peakRssMiB: number;
+  /** What libcrypto alone would allow on one core. */
+  readonly limitMbits?: number;
 }
 
 const PLAIN = "veth alone";
@@ -40,7 +46,28 @@ const BARE = "ESP-UDP without cipher";
 /** A ping of the idle tunnel is not to hit code that is being compiled. */
 const WARM_UP_PINGS = 50;
 
-async function measure(ends: Ends, { name, start, streams, packets }: Way, seconds: number): Promise<Result> {
+const CRYPTO_MS = 15;
+
+/** Nanoseconds that one end spends in libcrypto on a full packet, sealing and opening, by algorithm. */
+function cryptoCosts(): Map<string, readonly [seal: number, open: number]> {
+  const wanted = new Set(WAYS.flatMap(({ crypto }) => crypto ?? []));
+  const arena = createArena(1 << 16, addressOf);
+  const chosen = [...subjects(choosePacketCrypto(arena), arena, CRYPTO_MS)].filter(({ name }) => wanted.has(name));
+  return new Map(chosen.map(({ name, run }) => {
+    const { sealNs, openNs } = run();
+    return [name, [sealNs[1], openNs[1]]];
+  }));
+}
+
+/** Megabits a second that one core could do if it did nothing but the cryptography of a way. */
+function cryptoLimit({ crypto }: Way, costs: ReturnType<typeof cryptoCosts>): number | undefined {
+  if (!crypto) return undefined;
+  const ends = [0, 1].map((end) => crypto.reduce((sum, name) => sum + costs.get(name)![end], 0));
+  return megabits(SIZES[1], Math.max(...ends));
+}
+
+async function measure(ends: Ends, way: Way, seconds: number, limitMbits: number | undefined): Promise<Result> {
+  const { name, start, streams, packets } = way;
   const { a, b } = ends;
   const tunnel = await start(ends);
   const answers = async () => (await a.ping(INNER.b, { source: INNER.a })).received === 1;
@@ -49,6 +76,7 @@ async function measure(ends: Ends, { name, start, streams, packets }: Way, secon
     tcp(a, b, INNER.b, "eth0", tunnel.pids, { seconds, args: ["-B", INNER.a, ...words], pingFrom: INNER.a });
   await roundTrips(a, INNER.b, WARM_UP_PINGS, INNER.a);
   const result = {
+    limitMbits,
     idle: await roundTrips(a, INNER.b, 150, INNER.a),
     one: await run(),
     four: streams ? await run("-P", "4") : undefined,
@@ -84,6 +112,7 @@ function report(ways: readonly Way[], results: ReadonlyMap<string, readonly Resu
     mbits: of(name, one),
     timesPeer: quotient(of(name, one), of(peer, one)),
     ofVeth: quotient(of(name, one), of(PLAIN, one)),
+    ofCrypto: quotient(of(name, one), of(name, (result) => result.limitMbits)),
     cpuPerGbit: of(name, (result) => result.one.cpuPerGbit),
     addedMs: results.has(PLAIN) ? (of(name, idle) ?? 0) - (of(PLAIN, idle) ?? 0) : of(name, idle),
     idleMostMs: of(name, (result) => result.idle.most),
@@ -126,8 +155,9 @@ await ends.a.exec(`ip addr add ${INNER.a}/32 dev lo`);
 await ends.b.exec(`ip addr add ${INNER.b}/32 dev lo`);
 const results = new Map<string, Result[]>();
 for (let round = 0; round < rounds; round++) {
+  const costs = cryptoCosts();
   for (const way of ways) {
-    const result = await measure(ends, way, seconds);
+    const result = await measure(ends, way, seconds, cryptoLimit(way, costs));
     results.set(way.name, [...results.get(way.name) ?? [], result]);
     console.error(
       `${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  round ${round + 1}  ${way.name}: ` +
@@ -141,12 +171,25 @@ const minutes = (performance.now() - started) / 60_000;
 console.log(`${machine()}; medians of ${rounds} alternating rounds of ${seconds} s, ${minutes.toFixed(1)} minutes`);
 console.log("\nOne TCP stream; CPU of both ends; round trips of pings every 10 ms, alone and beside the stream\n");
 console.log(table(
-  ["", "Mbit/s", "x peer", "of veth", "CPU s/Gbit", "added ms", "99 % ms", "beside ms", "99 % ms", "peak RSS MiB"],
+  [
+    "",
+    "Mbit/s",
+    "x peer",
+    "of veth",
+    "of libcrypto",
+    "CPU s/Gbit",
+    "added ms",
+    "99 % ms",
+    "beside ms",
+    "99 % ms",
+    "peak RSS MiB",
+  ],
   medians.map((row) => [
     row.name,
     words(row.mbits),
     words(row.timesPeer, 1),
     words(row.ofVeth, 2),
+    words(row.ofCrypto, 2),
     words(row.cpuPerGbit, 2),
     row.name === PLAIN ? "-" : words(row.addedMs, 2),
     words(row.idleMostMs, 2),
