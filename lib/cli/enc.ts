@@ -7,9 +7,10 @@ import { type MetricsAddress, MetricsServer, parseMetricsAddress } from "../daem
 import { rcConfPath } from "../daemon/paths.ts";
 import { loadSysctlConf } from "../daemon/sysctl_file.ts";
 import { removeTable } from "../linux/nft.ts";
+import { confine } from "../linux/confine.ts";
 import { SysctlError } from "../linux/sysctl.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
-import { restrain } from "../linux/privileges.ts";
+import { type Capability, restrain } from "../linux/privileges.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 import { applyRcConf, readRcConf } from "./rc_conf.ts";
@@ -44,6 +45,9 @@ before the engine says that it is ready, flows first.
 Knobs such as net.inet.ah.enable are read from /etc/ipsecbox/sysctl.conf; see "ipsecbox help
 sysctl". IPSECBOX_LIBCRYPTO=off in the environment keeps the engine away from libcrypto.
 `;
+
+/** What the engine needs as long as it runs. */
+const KEPT: readonly Capability[] = ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE"];
 
 const stamp = () => new Date().toISOString().slice(0, 19).replace("T", " ");
 
@@ -132,6 +136,7 @@ async function openUp(): Promise<number> {
 export async function run(args: string[]): Promise<number> {
   const { options, check, verbose, metrics: address, hold, open } = parse(args);
   if (open) return await openUp();
+  if (!check) confine({ keep: KEPT });
   const log = logTo(verbose);
   let enc: Enc | undefined;
   let metrics: MetricsServer | undefined;
@@ -152,7 +157,7 @@ export async function run(args: string[]): Promise<number> {
     );
     return 0;
   }
-  restrain({ keep: ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE"], startsPrograms: true });
+  restrain({ keep: KEPT, startsPrograms: true });
   const taken = await applyRcConf(log.notice);
   if (taken) log.notice(`${taken} lines of ${rcConfPath()} are in force`);
   log.notice(`ready: interface ${options.interfaceName}, process ${Deno.pid}`);

@@ -7,6 +7,7 @@ import type { IsakmpdOptions } from "../daemon/isakmpd_options.ts";
 import { LEVEL_LIMIT, Log, parseDebugOption, stderrSink, syslogSink } from "../daemon/log.ts";
 import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";
+import { confine } from "../linux/confine.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { restrain, socketCapabilities } from "../linux/privileges.ts";
 import { SystemError } from "../ffi/errno.ts";
@@ -145,6 +146,7 @@ export async function run(args: string[]): Promise<number> {
       throw new CommandError((error as Error).message.replace(/^isakmpd: /, ""));
     }
   }
+  confine({ keep: socketCapabilities() });
   const log = new Log(options.foreground ? stderrSink() : syslogSink("isakmpd"));
   for (const { name, level } of options.debug) log.setLevel(name, level);
   let daemon: Isakmpd;

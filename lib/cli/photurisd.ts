@@ -4,6 +4,7 @@ import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { stderrSink, syslogSink } from "../daemon/log.ts";
 import { runDirectory } from "../daemon/paths.ts";
 import { Photurisd } from "../daemon/photurisd.ts";
+import { confine } from "../linux/confine.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { restrain, socketCapabilities } from "../linux/privileges.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
@@ -96,6 +97,7 @@ export async function run(args: string[]): Promise<number> {
       throw new CommandError((error as Error).message.replace(/^photurisd: /, ""));
     }
   }
+  confine({ keep: socketCapabilities() });
   const log = options.foreground ? stderrSink() : syslogSink("photurisd");
   let daemon: Photurisd;
   try {

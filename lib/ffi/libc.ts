@@ -89,6 +89,14 @@ const SYMBOLS = {
   capget: { parameters: [BUFFER, BUFFER], result: INT },
   // int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
   capset: { parameters: [BUFFER, BUFFER], result: INT },
+  // int execve(const char *path, char *const argv[], char *const envp[])
+  execve: { parameters: [BUFFER, BUFFER, BUFFER], result: INT },
+  // int setgroups(size_t count, const gid_t *groups)
+  setgroups: { parameters: ["usize", BUFFER], result: INT },
+  // int setresgid(gid_t real, gid_t effective, gid_t saved)
+  setresgid: { parameters: [U32, U32, U32], result: INT },
+  // int setresuid(uid_t real, uid_t effective, uid_t saved)
+  setresuid: { parameters: [U32, U32, U32], result: INT },
   // int setrlimit(int resource, const struct rlimit *limit)
   setrlimit: { parameters: [INT, BUFFER], result: INT },
   // int malloc_trim(size_t keep); glibc alone has it

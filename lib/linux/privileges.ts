@@ -1,7 +1,6 @@
 /**
  * Giving up what a daemon does not need once its sockets are open. Capabilities belong to threads: each of our threads
- * gives its own up; those of the runtime run none of our code, and what binds them too is the unit's
- * CapabilityBoundingSet.
+ * gives its own up; what binds the runtime's threads too is confine.ts.
  *
  * @module
  */
@@ -38,9 +37,10 @@ export function socketCapabilities(): Capability[] {
 /**
  * Gives up this thread's capabilities but those of `keep` that it has.
  *
+ * @param inheritable whether programs that it executes may have them
  * @returns whether the kernel took it
  */
-export function keepCapabilities(keep: readonly Capability[]): boolean {
+export function setCapabilities(keep: readonly Capability[], { inheritable }: { inheritable: boolean }): boolean {
   const { capget, capset } = libc();
   // A call may write the version it knows into the header: each has its own.
   const header = () => {
@@ -53,9 +53,14 @@ export function keepCapabilities(keep: readonly Capability[]): boolean {
   const mask = keep.reduce((bits, name) => bits | 1 << CAPABILITIES[name], 0) >>> 0;
   const kept = (sets[CAP_DATA.at.permitted / 4] & mask) >>> 0;
   sets.fill(0);
-  for (const field of ["effective", "permitted"] as const) sets[CAP_DATA.at[field] / 4] = kept;
+  for (const field of ["effective", "permitted", ...inheritable ? ["inheritable"] as const : []] as const) {
+    sets[CAP_DATA.at[field] / 4] = kept;
+  }
   return capset(header(), sets) >= 0;
 }
+
+/** The same, and programs that it executes have none. */
+export const keepCapabilities = (keep: readonly Capability[]): boolean => setCapabilities(keep, { inheritable: false });
 
 export interface Restraint {
   readonly keep: readonly Capability[];

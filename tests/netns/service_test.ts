@@ -76,16 +76,19 @@ Deno.test("the service manager hears when the engine is ready, that it lives, an
   assertMatch(listener.output(), /STOPPING=1\n/);
 });
 
-/** Effective capabilities of the threads that run our code: the main one, and the engine's Workers by name. */
-function capabilities(pid: number): Record<string, number> {
-  const found: Record<string, number> = {};
-  for (const { name: thread } of Deno.readDirSync(`/proc/${pid}/task`)) {
-    const text = Deno.readTextFileSync(`/proc/${pid}/task/${thread}/status`);
-    const name = thread === String(pid) ? "main" : /^Name:\t(.*)$/m.exec(text)![1];
-    if (name === "main" || /packets/.test(name)) found[name] = parseInt(/^CapEff:\t(.*)$/m.exec(text)![1], 16);
-  }
-  return found;
+/** The most that any thread may ever have, by the bounding set and by what is permitted now, of all threads. */
+function mostCapabilities(pid: number): { bounding: number; permitted: number; threads: number } {
+  const texts = [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) =>
+    Deno.readTextFileSync(`/proc/${pid}/task/${name}/status`)
+  );
+  const all = (field: string) =>
+    texts.reduce((sum, text) => sum | parseInt(new RegExp(`^${field}:\t(.*)$`, "m").exec(text)![1], 16), 0);
+  return { bounding: all("CapBnd"), permitted: all("CapPrm") | all("CapInh"), threads: texts.length };
 }
+
+/** Effective capabilities of the main thread. */
+const capabilities = (pid: number): number =>
+  parseInt(/^CapEff:\t(.*)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/status`))![1], 16);
 
 const [BIND, ADMIN, RAW] = [1 << 10, 1 << 12, 1 << 13];
 
@@ -94,13 +97,24 @@ Deno.test("daemons keep the capabilities that they need, write no core, and keep
   const west = net.host("west");
   writeRcConf(west, linesOf(WEST, EAST));
   const engine = await startEngine(west);
-  assertEquals(capabilities(engine.pid).main, BIND | ADMIN | RAW);
+  assertEquals(capabilities(engine.pid), BIND | ADMIN | RAW);
   const conf = join(west.folder, "isakmpd.conf");
   Deno.writeTextFileSync(conf, "[General]\nListen-on= 192.168.5.1\n[Phase 1]\n[Phase 2]\n", { mode: 0o600 });
   const isakmpd = west.startIpsecbox(["isakmpd", "-d", "-K", "-c", conf]);
   await waitFor(() => /listening on/.test(isakmpd.output()) || isakmpd.ended(), "isakmpd", 15_000);
-  await waitFor(() => capabilities(isakmpd.pid).main === (BIND | RAW), `isakmpd to give up: ${isakmpd.output()}`);
-  for (const { pid } of [engine, isakmpd]) {
+  const folder = join(west.folder, "photuris");
+  await west.exec(["cp", "-r", new URL("../../examples/photuris/etc", import.meta.url).pathname, folder]);
+  await west.exec(`chmod -R go= ${folder}`);
+  const photurisd = west.startIpsecbox(["photurisd", "-f", "-d", folder]);
+  await waitFor(() => /Ready: /.test(photurisd.output()) || photurisd.ended(), "photurisd", 15_000);
+  await waitFor(() => capabilities(photurisd.pid) === (BIND | RAW), `photurisd to give up: ${photurisd.output()}`);
+  await waitFor(() => capabilities(isakmpd.pid) === (BIND | RAW), `isakmpd to give up: ${isakmpd.output()}`);
+  for (
+    const [{ pid }, kept] of [[engine, BIND | ADMIN | RAW], [isakmpd, BIND | RAW], [photurisd, BIND | RAW]] as const
+  ) {
+    const { bounding, permitted, threads } = mostCapabilities(pid);
+    assertEquals([bounding, permitted & ~kept], [kept, 0]);
+    assertEquals(threads > 2, true, `${threads} threads`);
     assertMatch(Deno.readTextFileSync(`/proc/${pid}/limits`), /^Max core file size +0 +0 /m);
     const shown = Deno.readTextFileSync(`/proc/${pid}/environ`) + Deno.readTextFileSync(`/proc/${pid}/cmdline`);
     assertEquals(shown.includes(key(20)), false);

@@ -1,0 +1,101 @@
+/**
+ * Confining a whole process. Capabilities belong to threads, and the runtime's threads are there before any line of ours
+ * runs, so a daemon that has too much narrows what its main thread may have and then executes itself again: of the new
+ * image every thread, also the runtime's, is born with what was left. The process id, standard streams, environment and
+ * arguments stay.
+ *
+ * @module
+ */
+import { check, cString, libc } from "../ffi/libc.ts";
+import { addressOf } from "../ffi/address.ts";
+import { CAPABILITIES, type Capability, setCapabilities } from "./privileges.ts";
+
+/** linux/prctl.h */
+const PR_SET_KEEPCAPS = 8, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2n;
+/** More than any kernel has; PR_CAPBSET_READ tells which exist. */
+const MOST_CAPABILITIES = 64;
+/** Set in the image executed again, so that a kernel that refuses cannot make it go round for ever. */
+const MARK = "IPSECBOX_CONFINED";
+
+/** A user of /etc/passwd. */
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Confinement {
+  readonly keep: readonly Capability[];
+  /** Who it becomes; absent: it stays who it is. */
+  readonly user?: User;
+  /** Groups it is in besides its own; absent: they stay. */
+  readonly groups?: readonly number[];
+}
+
+/** The row of a user in the text of /etc/passwd. */
+export function findUser(passwd: string, name: string): User | undefined {
+  for (const line of passwd.split("\n")) {
+    const [user, , uid, gid] = line.split(":");
+    if (user === name && /^\d+$/.test(uid) && /^\d+$/.test(gid)) return { uid: Number(uid), gid: Number(gid) };
+  }
+  return undefined;
+}
+
+/** Capabilities of the bounding set that are not to be kept, by number. */
+function excess(keep: readonly Capability[]): number[] {
+  const { prctl } = libc();
+  const kept = new Set<number>(keep.map((name) => CAPABILITIES[name]));
+  return Array.from({ length: MOST_CAPABILITIES }, (_, number) => number).filter((number) =>
+    !kept.has(number) && prctl(PR_CAPBSET_READ, BigInt(number), 0n, 0n, 0n) === 1
+  );
+}
+
+/** A list of strings as execve takes it: addresses of NUL-terminated octets, then a null. */
+function vector(octets: Uint8Array<ArrayBuffer>): BigUint64Array<ArrayBuffer> {
+  const base = addressOf(octets);
+  const starts: bigint[] = [];
+  for (let at = 0; at < octets.length; at = octets.indexOf(0, at) + 1) starts.push(base + BigInt(at));
+  return new BigUint64Array([...starts, 0n]);
+}
+
+const terminated = (octets: Uint8Array): Uint8Array<ArrayBuffer> =>
+  octets.length && octets.at(-1) !== 0 ? new Uint8Array([...octets, 0]) : new Uint8Array(octets);
+
+/** Executes this program again with the same arguments and `MARK` in its environment. @throws {SystemError} */
+function executeAgain(): never {
+  const args = terminated(Deno.readFileSync("/proc/self/cmdline"));
+  const mark = cString(`${MARK}=1`);
+  const environment = new Uint8Array([...terminated(Deno.readFileSync("/proc/self/environ")), ...mark]);
+  const [argv, envp] = [vector(args), vector(environment)];
+  const octets = (list: BigUint64Array<ArrayBuffer>) => new Uint8Array(list.buffer);
+  const path = Deno.execPath();
+  check(libc().execve(cString(path), octets(argv), octets(envp)), `execute ${path} again`);
+  throw new Error(`Cannot execute ${path} again`);
+}
+
+/**
+ * Leaves this process and all of its threads nothing but `keep`, and makes it `user`'s. Where something has to be given
+ * up for that, the call does not come back: the program begins anew, and the same call then finds nothing left to do. To
+ * be called before anything is opened or written. Who is not root has nothing to give up.
+ *
+ * @throws {SystemError} when the user cannot be changed; what else the kernel refuses stays as it was
+ */
+export function confine({ keep, user, groups }: Confinement): void {
+  const isAgain = Deno.env.get(MARK) !== undefined;
+  if (isAgain) Deno.env.delete(MARK);
+  if (isAgain || Deno.uid() !== 0) return;
+  const { prctl, setgroups, setresgid, setresuid } = libc();
+  const dropped = excess(keep).filter((number) => prctl(PR_CAPBSET_DROP, BigInt(number), 0n, 0n, 0n) === 0);
+  if (dropped.length === 0 && !user) return;
+  if (groups) setgroups(BigInt(groups.length), new Uint8Array(new Uint32Array(groups).buffer));
+  if (user) {
+    prctl(PR_SET_KEEPCAPS, 1n, 0n, 0n, 0n);
+    check(setresgid(user.gid, user.gid, user.gid), `become group ${user.gid}`);
+    check(setresuid(user.uid, user.uid, user.uid), `become user ${user.uid}`);
+    // Without these, who is not root has no capabilities after execve.
+    setCapabilities(keep, { inheritable: true });
+    for (const name of keep) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, BigInt(CAPABILITIES[name]), 0n, 0n);
+  }
+  prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
+  executeAgain();
+}
