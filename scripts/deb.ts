@@ -9,6 +9,16 @@ import { pages } from "./man.ts";
 const ROOT = dirname(import.meta.dirname!);
 const DOC = "/usr/share/doc/ipsecbox";
 
+const MAINTAINER = "ipsecbox maintainers <maintainers@ipsecbox.invalid>";
+
+/** What lintian need not say, and why. */
+const OVERRIDES = `# Behind its first lines the packed single file is an archive, which no shell reads.
+ipsecbox: shell-script-fails-syntax-check [usr/sbin/ipsecbox]
+# These files hold keys.
+ipsecbox: non-standard-dir-perm 0700 != 0755 [etc/ipsecbox/]
+ipsecbox: non-standard-file-perm 0600 != 0644 [usr/share/ipsecbox/examples/rc.conf]
+`;
+
 /** Pages that are found under several names. */
 const PAGE_LINKS: Readonly<Record<string, readonly string[]>> = {
   "photuris.conf.5": ["attributes.conf.5", "secrets.conf.5", "photuris.startup.5"],
@@ -67,7 +77,8 @@ async function contents(version: string, epoch: number): Promise<Entry[]> {
       : item
   );
   const date = new Date(epoch * 1000).toUTCString().replace("GMT", "+0000");
-  const changes = `ipsecbox (${version}) stable; urgency=medium\n\n  * Release ${version}.\n\n -- ipsecbox  ${date}\n`;
+  const changes =
+    `ipsecbox (${version}) stable; urgency=medium\n\n  * Release ${version}.\n\n -- ${MAINTAINER}  ${date}\n`;
   return [
     ...planned,
     ...Object.entries(PAGE_LINKS).flatMap(([page, names]) =>
@@ -78,6 +89,7 @@ async function contents(version: string, epoch: number): Promise<Entry[]> {
       path: `/usr/share/fish/vendor_completions.d/${name}.fish`,
       target: "ipsecbox.fish",
     })),
+    { kind: "octets", path: "/usr/share/lintian/overrides/ipsecbox", mode: 0o644, octets: encoder.encode(OVERRIDES) },
     { kind: "octets", path: `${DOC}/copyright`, mode: 0o644, octets: Deno.readFileSync(join(ROOT, "LICENSE")) },
     { kind: "octets", path: `${DOC}/README.md`, mode: 0o644, octets: Deno.readFileSync(join(ROOT, "README.md")) },
     compressed(`${DOC}/changelog`, encoder.encode(changes)),
@@ -113,9 +125,9 @@ function control({ architecture, version }: DebOptions, octets: number): string 
   return `Package: ipsecbox
 Version: ${version}
 Architecture: ${architecture}
-Maintainer: ipsecbox <ipsecbox@localhost>
+Maintainer: ${MAINTAINER}
 Installed-Size: ${Math.ceil(octets / 1024)}
-Depends: libc6, libgcc-s1, gzip, tar
+Depends: libc6, libgcc-s1
 Recommends: libssl3 | libssl3t64, nftables
 Conflicts: isakmpd
 Section: net
@@ -126,15 +138,32 @@ Description: IPsec in one file
 `;
 }
 
-/** Units are known to systemd as soon as they are there, and no longer when they are not; nothing is started. */
-const RELOAD = `#!/bin/sh
+/** The user, directories and units are known as soon as the package is there; nothing is started. */
+const POSTINST = `#!/bin/sh
 set -e
-if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
+if [ "$1" = configure ]; then
+  for tool in systemd-sysusers "systemd-tmpfiles --create"; do
+    if command -v "\${tool%% *}" >/dev/null; then $tool \${DPKG_ROOT:+--root="$DPKG_ROOT"} ipsecbox.conf || true; fi
+  done
+  # What earlier versions have unpacked and nothing runs from.
+  for dir in "$DPKG_ROOT"/var/cache/ipsecbox/*/; do
+    [ -d "$dir" ] || continue
+    [ -n "$(find /proc/[0-9]*/exe -lname "$dir*" 2>/dev/null)" ] || rm -rf "$dir"
+  done
+fi
+if [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
+`;
+/** What the program has made goes with it; /etc/isakmpd and /etc/photuris are the administrator's. */
+const POSTRM = `#!/bin/sh
+set -e
+if [ "$1" = remove ] || [ "$1" = purge ]; then rm -rf "$DPKG_ROOT/var/cache/ipsecbox" "$DPKG_ROOT/run/ipsecbox"; fi
+if [ "$1" = purge ]; then rm -rf "$DPKG_ROOT/etc/ipsecbox"; fi
+if [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 `;
 const STOP = `#!/bin/sh
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-  systemctl stop ipsecbox-photurisd.service ipsecbox-isakmpd.service ipsecbox-enc.service || true
+if [ "$1" = remove ] && [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
+  deb-systemd-invoke stop ipsecbox-photurisd.service ipsecbox-isakmpd.service ipsecbox-enc.service || true
 fi
 `;
 
@@ -160,9 +189,9 @@ export async function buildDeb(options: DebOptions): Promise<void> {
     const scripts = {
       control: control(options, octets),
       md5sums: sums.join(""),
-      postinst: RELOAD,
+      postinst: POSTINST,
       prerm: STOP,
-      postrm: RELOAD,
+      postrm: POSTRM,
     };
     for (const [name, text] of Object.entries(scripts)) {
       await Deno.writeTextFile(join(stage, "DEBIAN", name), text);

@@ -48,18 +48,22 @@ async function run(command: string, args: string[], cwd = ROOT): Promise<void> {
 function launcher(key: string, offset: number): string {
   return `#!/bin/sh
 # ipsecbox: a shell start, then a tar archive with the runtime and the program.
-umask 077
+umask 022
 dir="\${IPSECBOX_CACHE:-/var/cache/ipsecbox}/${key}"
 if [ ! -f "$dir/ok" ]; then
   mkdir -p "\${dir%/*}" 2>/dev/null
+  # Daemons that are not root's read it too.
+  [ -n "\$IPSECBOX_CACHE" ] || chmod 755 "\${dir%/*}" 2>/dev/null
   tmp="$dir.$$"
   mkdir "$tmp" 2>/dev/null && tail -c +${offset + 1} "$0" | tar -xzf - -C "$tmp" && : >"$tmp/ok" || {
     echo "ipsecbox: cannot unpack into \${dir%/*}: make it writable or set IPSECBOX_CACHE to a directory that is" >&2
     rm -rf "$tmp"
     exit 1
   }
-  mv "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"
+  # -T: into a directory that another start has made meanwhile it would go.
+  mv -T "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"
 fi
+umask 077
 if [ ! -O "$dir" ] || [ -L "$dir" ]; then
   echo "ipsecbox: $dir does not belong to this user: remove it or set IPSECBOX_CACHE" >&2
   exit 1
@@ -96,6 +100,8 @@ if (import.meta.main) {
       "--mtime=@0",
       "--owner=0",
       "--group=0",
+      // Of the directory itself too: daemons that are not root's read it.
+      "--mode=u=rwX,go=rX",
       "-I",
       "gzip -1 -n",
       "-cf",

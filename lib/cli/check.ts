@@ -4,6 +4,7 @@ import { type IsakmpdConf, resolveIsakmpdConf } from "../config/isakmpd_conf.ts"
 import { describeIsakmpdConf } from "../config/isakmpd_describe.ts";
 import { checkConfigurations, type CheckSide, describeCheck } from "../ike/check.ts";
 import { isAddress, parseAddress } from "../ip/address.ts";
+import { openToOthers } from "../daemon/daemon_user.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
@@ -44,8 +45,9 @@ function tellFaults(conf: IsakmpdConf, alsoWarnings: boolean): boolean {
 
 /** isakmpd refuses a file that others can read; here that is only said. */
 function warnMode(path: string): void {
-  const mode = Deno.statSync(path).mode ?? 0;
-  if (mode & 0o077) {
+  const info = Deno.statSync(path);
+  if (openToOthers(info)) {
+    const mode = info.mode ?? 0;
     print(`${path}: warning: mode ${(mode & 0o777).toString(8).padStart(4, "0")}: isakmpd wants 0600\n`, Deno.stderr);
   }
 }

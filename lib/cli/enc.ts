@@ -1,6 +1,7 @@
 /** `ipsecbox enc`: runs the engine. @module */
 import { parseArgs } from "../std/parse_args.ts";
 import { loadLibcrypto } from "../crypto/libcrypto.ts";
+import { daemonUser } from "../daemon/daemon_user.ts";
 import { Enc, type EncLog, type EncOptions } from "../daemon/enc.ts";
 import { EngineRunningError, PfkeyServer } from "../daemon/pfkey_server.ts";
 import { type MetricsAddress, MetricsServer, parseMetricsAddress } from "../daemon/metrics.ts";
@@ -136,7 +137,9 @@ async function openUp(): Promise<number> {
 export async function run(args: string[]): Promise<number> {
   const { options, check, verbose, metrics: address, hold, open } = parse(args);
   if (open) return await openUp();
-  if (!check) confine({ keep: KEPT });
+  // In the daemons' group it can give its sockets to it.
+  const daemons = daemonUser();
+  if (!check) confine({ keep: KEPT, groups: daemons && [daemons.gid] });
   const log = logTo(verbose);
   let enc: Enc | undefined;
   let metrics: MetricsServer | undefined;

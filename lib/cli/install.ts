@@ -123,7 +123,7 @@ export async function run(args: string[]): Promise<number> {
     const written = putInPlace(items, { root, program, manifest: manifestPath(places), force });
     for (const path of written) print(`${join(root, path)}\n`);
     if (root === "/" && places.services === "systemd") {
-      print("now: systemctl daemon-reload && systemctl enable --now ipsecbox-enc\n", Deno.stderr);
+      print("now: systemd-sysusers && systemctl daemon-reload && systemctl enable --now ipsecbox-enc\n", Deno.stderr);
     }
     return 0;
   } catch (error) {

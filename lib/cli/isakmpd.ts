@@ -1,5 +1,7 @@
 /** `isakmpd`: the ISAKMP/IKE key management daemon. @module */
+import { dirname, join } from "node:path";
 import { FilesError } from "../daemon/isakmpd_files.ts";
+import { handOver, userFor } from "../daemon/daemon_user.ts";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { FifoError } from "../daemon/fifo.ts";
 import { Isakmpd, StartError } from "../daemon/isakmpd.ts";
@@ -12,6 +14,7 @@ import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { restrain, socketCapabilities } from "../linux/privileges.ts";
 import { SystemError } from "../ffi/errno.ts";
 import { CommandError } from "./command.ts";
+import { print } from "./commands.ts";
 import { getopt, type GivenOption, OptionError } from "./getopt.ts";
 
 export const HELP = `usage: isakmpd [-46adKLnSTv] [-c file] [-D class=level] [-f fifo] [-i pid-file] [-l packet-log]
@@ -146,7 +149,14 @@ export async function run(args: string[]): Promise<number> {
       throw new CommandError((error as Error).message.replace(/^isakmpd: /, ""));
     }
   }
-  confine({ keep: socketCapabilities() });
+  const { user, warning } = userFor(options.configurationFile);
+  if (user) {
+    const { pidFile, reportFile, fifo } = options;
+    const files = [pidFile, reportFile, join(dirname(reportFile), "isakmpd.result")];
+    handOver(user, { files, fifos: fifo === "-" ? [] : [fifo] });
+  }
+  confine({ keep: socketCapabilities(), user, groups: user && [] });
+  if (warning) print(`isakmpd: ${warning}\n`, Deno.stderr);
   const log = new Log(options.foreground ? stderrSink() : syslogSink("isakmpd"));
   for (const { name, level } of options.debug) log.setLevel(name, level);
   let daemon: Isakmpd;

@@ -1,14 +1,18 @@
 /** `photurisd`: the Photuris key management daemon. @module */
 import { join } from "node:path";
+import { handOver, userFor } from "../daemon/daemon_user.ts";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { stderrSink, syslogSink } from "../daemon/log.ts";
 import { runDirectory } from "../daemon/paths.ts";
 import { Photurisd } from "../daemon/photurisd.ts";
+import { looksUpUsers } from "../daemon/photurisd_files.ts";
+import { PIPE_NAME } from "../daemon/photurisd_pipe.ts";
 import { confine } from "../linux/confine.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
-import { restrain, socketCapabilities } from "../linux/privileges.ts";
+import { type Capability, restrain, socketCapabilities } from "../linux/privileges.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
 import { CommandError } from "./command.ts";
+import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
 
 export const DEFAULT_DIRECTORY = "/etc/photuris";
@@ -97,7 +101,14 @@ export async function run(args: string[]): Promise<number> {
       throw new CommandError((error as Error).message.replace(/^photurisd: /, ""));
     }
   }
-  confine({ keep: socketCapabilities() });
+  const { user, warning } = userFor(join(directory, "photuris.conf"));
+  const pidFile = join(runDirectory(), "photurisd.pid");
+  if (user) handOver(user, { files: [pidFile], fifos: [join(directory, PIPE_NAME)] });
+  const keep: readonly Capability[] = looksUpUsers(directory)
+    ? [...socketCapabilities(), "DAC_READ_SEARCH"]
+    : socketCapabilities();
+  confine({ keep, user, groups: user && [] });
+  if (warning) print(`photurisd: ${warning}\n`, Deno.stderr);
   const log = options.foreground ? stderrSink() : syslogSink("photurisd");
   let daemon: Photurisd;
   try {
@@ -105,9 +116,8 @@ export async function run(args: string[]): Promise<number> {
   } catch (error) {
     throw failure(error);
   }
-  restrain({ keep: socketCapabilities(), startsPrograms: false });
+  restrain({ keep, startsPrograms: false });
   log.write("notice", `Ready: ${directory}, port ${options.port}, process ${Deno.pid}`);
-  const pidFile = join(runDirectory(), "photurisd.pid");
   Deno.writeTextFileSync(pidFile, `${Deno.pid}\n`);
   if (!options.foreground) announceReady();
   notifyService("READY=1");
@@ -130,7 +140,6 @@ async function checkFiles(directory: string): Promise<number> {
   const { readConfiguration } = await import("../daemon/photurisd_files.ts");
   try {
     const { warnings, conf, startup } = readConfiguration(directory);
-    const { print } = await import("./commands.ts");
     for (const warning of warnings) print(`${warning}\n`, Deno.stderr);
     print(`${directory}: ${conf.schemes.length} exchange schemes, ${startup.length} exchanges to begin\n`);
     return 0;

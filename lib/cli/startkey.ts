@@ -96,6 +96,9 @@ export async function run(args: string[]): Promise<number> {
   try {
     listener = Deno.listen({ transport: "unix", path });
     Deno.chmodSync(path, 0o600);
+    // The daemon may be another user than root, who asks.
+    const { uid } = Deno.statSync(join(directory, PIPE_NAME));
+    if (uid !== Deno.uid()) Deno.chownSync(path, uid, null);
   } catch (error) {
     throw new CommandError(`cannot wait in ${directory}: ${(error as Error).message}; "-n" asks without waiting`);
   }

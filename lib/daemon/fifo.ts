@@ -40,6 +40,18 @@ export function stdinSource(): CommandSource {
   return { run: (line) => readLines(Deno.stdin.readable, line), close: () => {} };
 }
 
+/** Removes an old FIFO; false: it was handed over to us in a directory that is not ours, and stays. */
+function removed(path: string, { uid, mode }: Deno.FileInfo): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (error) {
+    const isOurs = uid === Deno.uid() && (mode! & 0o777) === 0o600;
+    if (error instanceof Deno.errors.PermissionDenied && isOurs) return false;
+    throw error;
+  }
+}
+
 /**
  * Makes the FIFO, mode 0600. One that an earlier daemon left is replaced.
  *
@@ -58,7 +70,7 @@ export function openFifo(path: string): CommandSource {
         : "no FIFO";
       throw new FifoError(`${path}: found ${kind}, allowed a FIFO or nothing`);
     }
-    Deno.removeSync(path);
+    if (!removed(path, old)) return reader(path);
   } catch (error) {
     if (error instanceof FifoError) throw error;
     if (!(error instanceof Deno.errors.NotFound)) throw new FifoError(`${path}: ${(error as Error).message}`);
@@ -75,6 +87,10 @@ export function openFifo(path: string): CommandSource {
       throw new FifoError((error as Error).message);
     }
   }
+  return reader(path);
+}
+
+function reader(path: string): CommandSource {
   // Open for writing too: else the first writer that closes would be the end of the file.
   const file = Deno.openSync(path, { read: true, write: true });
   let open = true;

@@ -1,4 +1,5 @@
 /** The engine's end of `ike.sock`: IKE datagrams on the UDP encapsulation port, to and from key management. @module */
+import { shareWithDaemons } from "./daemon_user.ts";
 import { DecodeError } from "../octets/reader.ts";
 import { encodeRelayed, type RelayedDatagram, RelayReader } from "./ike_relay.ts";
 
@@ -20,7 +21,7 @@ export class IkeRelayServer {
   readonly #send: (datagram: RelayedDatagram) => void;
   #closing = false;
 
-  /** Listens on `path`, mode 0600, which must not be in use. `send` sends what a client hands over. */
+  /** Listens on `path`, mode 0600 or for the daemons' user too, which must not be in use. `send` sends what a client hands over. */
   constructor(path: string, send: (datagram: RelayedDatagram) => void) {
     this.#path = path;
     this.#send = send;
@@ -32,6 +33,7 @@ export class IkeRelayServer {
     }
     try {
       this.#listener = Deno.listen({ transport: "unix", path });
+      shareWithDaemons(path, undefined);
     } finally {
       Deno.umask(mask);
     }

@@ -419,10 +419,13 @@ export class Isakmpd {
     this.#records[Symbol.dispose]();
     try {
       if (Deno.readTextFileSync(this.options.pidFile).trim() === String(Deno.pid)) {
+        Deno.truncateSync(this.options.pidFile);
         Deno.removeSync(this.options.pidFile);
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) this.log.error((error as Error).message);
+      // In a directory that is not ours an empty file stays.
+      const expected = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied;
+      if (!expected) this.log.error((error as Error).message);
     }
   }
 }

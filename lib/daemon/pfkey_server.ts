@@ -7,6 +7,7 @@
 import { type Bytes, concat } from "../octets/bytes.ts";
 import { errorReply, Framer, HEADER_OCTETS } from "../pfkey/message.ts";
 import { PfkeyError } from "../pfkey/numbers.ts";
+import { shareWithDaemons } from "./daemon_user.ts";
 import { engineLockPath, pfkeySocketPath, runDirectory } from "./paths.ts";
 
 /** Another engine has the run directory. */
@@ -132,8 +133,8 @@ export class PfkeyServer implements AsyncDisposable {
   }
 
   /**
-   * Takes the run directory (made with mode 0700 when missing) and listens on `pfkey.sock`, mode 0600. What an engine
-   * that crashed left there is taken over.
+   * Takes the run directory (made with mode 0700 when missing) and listens on `pfkey.sock`, mode 0600, or for the
+   * daemons' user too. What an engine that crashed left there is taken over.
    *
    * @throws {EngineRunningError} naming the engine that has the directory, by pid
    */
@@ -147,6 +148,7 @@ export class PfkeyServer implements AsyncDisposable {
       const mask = Deno.umask(0o177);
       try {
         const listener = Deno.listen({ transport: "unix", path });
+        shareWithDaemons(path, handlers.log);
         return new PfkeyServer(path, listener, lock, handlers);
       } finally {
         Deno.umask(mask);

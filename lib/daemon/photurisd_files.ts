@@ -6,6 +6,7 @@ import { type Fault, formatFault } from "../config/photuris_reader.ts";
 import { parseSecretsConf, secretBook, type SecretsConf } from "../config/photuris_secrets.ts";
 import { parseStartup, type StartupEntry } from "../config/photuris_startup.ts";
 import { decodeText } from "../octets/bytes.ts";
+import { openToOthers } from "./daemon_user.ts";
 import { offersOf } from "../photuris/choose.ts";
 import type { SecretBook, Settings } from "../photuris/settings.ts";
 
@@ -24,7 +25,6 @@ export interface Configuration {
 }
 
 const EXAMPLES = "examples/photuris/etc has one to start from";
-const PRIVATE = 0o077;
 const SIZE_LIMIT = 1 << 20;
 
 /** The text of a file, or the fault that keeps it from being read. */
@@ -54,11 +54,12 @@ function readSecretText(path: string, owner: number | null = Deno.uid()): string
     return fault(isMissing ? `does not exist; ${EXAMPLES}` : `cannot be read: ${(error as Error).message}`);
   }
   using _ = file;
-  const { isFile, mode, uid, ino } = file.statSync();
+  const info = file.statSync();
+  const { isFile, mode, uid, ino } = info;
   const named = Deno.lstatSync(path);
   if (named.isSymlink) return fault("is a symbolic link; secrets are read from regular files only");
   if (!isFile || named.ino !== ino) return fault("is no regular file");
-  if (((mode ?? 0) & PRIVATE) !== 0) {
+  if (openToOthers(info)) {
     const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
     return fault(`has mode ${octal}: others may read or write the secrets; "chmod 600 ${path}" makes it private`);
   }
@@ -100,6 +101,13 @@ function readSecrets(path: string, faults: Fault[]): SecretBook {
     }
   }
   return secretBook(host, users);
+}
+
+/** Whether secrets.conf names users in whose homes more secrets lie. */
+export function looksUpUsers(directory: string): boolean {
+  const path = join(directory, "secrets.conf");
+  const text = readSecretText(path);
+  return typeof text === "string" && parseSecretsConf(text, path).lookups.length > 0;
 }
 
 /**

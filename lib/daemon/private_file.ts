@@ -1,15 +1,15 @@
 /** Files that nobody else may read: keys, configurations with pass-phrases, policies. @module */
+import { openToOthers } from "./daemon_user.ts";
 
 /** Why a file is not used. One line for people. */
 export class PrivateFileError extends Error {
   override name = "PrivateFileError";
 }
 
-const OTHERS = 0o077;
 const SIZE_LIMIT = 16 << 20;
 
 /**
- * The content of a regular file that group and others have no right to.
+ * The content of a regular file that group and others have no right to; the daemons' own group may read it.
  *
  * @param what words for the error: "configuration file"
  * @throws {PrivateFileError} when it is missing, something else, open to others, not ours, or too large
@@ -27,9 +27,10 @@ export function readPrivateFile(path: string, what: string): Uint8Array<ArrayBuf
     throw new PrivateFileError(`cannot read the ${what} ${path}: ${why}`);
   }
   using _ = { [Symbol.dispose]: () => file.close() };
-  const { isFile, mode, uid, size } = file.statSync();
+  const info = file.statSync();
+  const { isFile, mode, uid, size } = info;
   if (!isFile) throw new PrivateFileError(`cannot use the ${what} ${path}: it is no regular file`);
-  if (mode! & OTHERS) {
+  if (openToOthers(info)) {
     throw new PrivateFileError(
       `cannot use the ${what} ${path}: mode ${(mode! & 0o777).toString(8).padStart(4, "0")} lets others at it, ` +
         `allowed 0600: chmod 600 ${path}`,
@@ -52,9 +53,26 @@ export function readPrivateFile(path: string, what: string): Uint8Array<ArrayBuf
   return octets.subarray(0, at);
 }
 
-/** Writes a file, mode 0600, in place of what was there: a link that somebody left is not followed. */
+/**
+ * Writes a file, mode 0600, in place of what was there: a link that somebody left is not followed. Where no file may be
+ * made, one that was handed over to us is written anew.
+ */
 export function replacePrivateFile(path: string, text: string): void {
   const fresh = `${path}.${Deno.pid}`;
-  Deno.writeTextFileSync(fresh, text, { mode: 0o600, createNew: true });
+  try {
+    Deno.writeTextFileSync(fresh, text, { mode: 0o600, createNew: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied) || !isOwnFile(path)) throw error;
+    return Deno.writeTextFileSync(path, text, { create: false });
+  }
   Deno.renameSync(fresh, path);
+}
+
+function isOwnFile(path: string): boolean {
+  try {
+    const { isFile, uid } = Deno.lstatSync(path);
+    return isFile && uid === Deno.uid();
+  } catch {
+    return false;
+  }
 }

@@ -61,16 +61,23 @@ function vector(octets: Uint8Array<ArrayBuffer>): BigUint64Array<ArrayBuffer> {
 const terminated = (octets: Uint8Array): Uint8Array<ArrayBuffer> =>
   octets.length && octets.at(-1) !== 0 ? new Uint8Array([...octets, 0]) : new Uint8Array(octets);
 
-/** Executes this program again with the same arguments and `MARK` in its environment. @throws {SystemError} */
-function executeAgain(): never {
+/**
+ * Gets ready to execute this program again with the same arguments and `MARK` in its environment; another user could not
+ * even read those.
+ *
+ * @returns what executes it, and throws a SystemError where it cannot
+ */
+function againWithMark(): () => never {
   const args = terminated(Deno.readFileSync("/proc/self/cmdline"));
   const mark = cString(`${MARK}=1`);
   const environment = new Uint8Array([...terminated(Deno.readFileSync("/proc/self/environ")), ...mark]);
-  const [argv, envp] = [vector(args), vector(environment)];
   const octets = (list: BigUint64Array<ArrayBuffer>) => new Uint8Array(list.buffer);
   const path = Deno.execPath();
-  check(libc().execve(cString(path), octets(argv), octets(envp)), `execute ${path} again`);
-  throw new Error(`Cannot execute ${path} again`);
+  return () => {
+    // The lists hold addresses alone; this function holds what they lead to.
+    check(libc().execve(cString(path), octets(vector(args)), octets(vector(environment))), `execute ${path} again`);
+    throw new Error(`Cannot execute ${path} again`);
+  };
 }
 
 /**
@@ -87,6 +94,7 @@ export function confine({ keep, user, groups }: Confinement): void {
   const { prctl, setgroups, setresgid, setresuid } = libc();
   const dropped = excess(keep).filter((number) => prctl(PR_CAPBSET_DROP, BigInt(number), 0n, 0n, 0n) === 0);
   if (dropped.length === 0 && !user) return;
+  const executeAgain = againWithMark();
   if (groups) setgroups(BigInt(groups.length), new Uint8Array(new Uint32Array(groups).buffer));
   if (user) {
     prctl(PR_SET_KEEPCAPS, 1n, 0n, 0n, 0n);

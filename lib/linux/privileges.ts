@@ -8,7 +8,7 @@ import { libc } from "../ffi/libc.ts";
 import { CAP_DATA, CAP_HEADER, RLIMIT } from "../ffi/structs.ts";
 
 /** linux/capability.h */
-export const CAPABILITIES = { NET_BIND_SERVICE: 10, NET_ADMIN: 12, NET_RAW: 13 } as const;
+export const CAPABILITIES = { DAC_READ_SEARCH: 2, NET_BIND_SERVICE: 10, NET_ADMIN: 12, NET_RAW: 13 } as const;
 export type Capability = keyof typeof CAPABILITIES;
 
 /** linux/prctl.h, linux/capability.h, asm-generic/resource.h */

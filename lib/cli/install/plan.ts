@@ -1,6 +1,7 @@
 /** What `ipsecbox install` puts where, as values. @module */
 import { join } from "node:path";
 import procd from "./files/ipsecbox.init" with { type: "text" };
+import sysusers from "./files/ipsecbox.sysusers" with { type: "text" };
 import tmpfiles from "./files/ipsecbox.tmpfiles" with { type: "text" };
 import encUnit from "./files/ipsecbox-enc.service" with { type: "text" };
 import isakmpdUnit from "./files/ipsecbox-isakmpd.service" with { type: "text" };
@@ -67,6 +68,7 @@ export function plan(places: Places, texts: Texts): Item[] {
           file(join(prefix, "lib/systemd/system", name), withProgram(text))
         ),
         file(join(prefix, "lib/tmpfiles.d/ipsecbox.conf"), tmpfiles),
+        file(join(prefix, "lib/sysusers.d/ipsecbox.conf"), sysusers),
       ]
       : [file("/etc/init.d/ipsecbox", withProgram(procd), 0o755)]),
     file(join(share, "ipsecbox/examples/rc.conf"), rcConf, 0o600),
