@@ -92,6 +92,45 @@ Deno.test({
     }),
 });
 
+Deno.test("dpkg installs the package into a root, puts it over itself, and its purge leaves nothing", () =>
+  withDeb(async (deb, folder) => {
+    const root = `${folder}/root`;
+    const dpkg = (...words: string[]) =>
+      output("dpkg", `--root=${root}`, "--force-depends,script-chrootless", ...words);
+    const tree = async () => await output("find", root, "!", "-path", "*/var/lib/dpkg*", "!", "-path", "*/var/log*");
+    await Deno.mkdir(`${root}/var/lib/dpkg`, { recursive: true });
+    for (const name of ["info", "updates", "triggers"]) await Deno.mkdir(`${root}/var/lib/dpkg/${name}`);
+    for (const name of ["status", "available"]) await Deno.writeTextFile(`${root}/var/lib/dpkg/${name}`, "");
+    for (const path of ["etc", "run", "usr", "var/log", "var/cache"]) {
+      await Deno.mkdir(`${root}/${path}`, { recursive: true });
+    }
+    await Deno.writeTextFile(`${root}/usr/other`, "");
+    for (const name of ["passwd", "group"]) await Deno.copyFile(`/etc/${name}`, `${root}/etc/${name}`);
+    const before = await tree();
+    await dpkg("-i", deb);
+    assertMatch(await dpkg("-s", "ipsecbox"), /Status: install ok installed/);
+    assertEquals((await Deno.lstat(`${root}/usr/sbin/isakmpd`)).isSymlink, true);
+    // Keys of the administrator's, and two versions that were unpacked, of which one is still running.
+    await Deno.writeTextFile(`${root}/etc/ipsecbox/rc.conf`, "");
+    for (const name of ["old", "running"]) await Deno.mkdir(`${root}/var/cache/ipsecbox/${name}`, { recursive: true });
+    await Deno.copyFile("/usr/bin/sleep", `${root}/var/cache/ipsecbox/running/sleep`);
+    await Deno.chmod(`${root}/var/cache/ipsecbox/running/sleep`, 0o755);
+    const running = new Deno.Command(`${root}/var/cache/ipsecbox/running/sleep`, { args: ["60"] }).spawn();
+    await dpkg("-i", deb);
+    assertEquals([...Deno.readDirSync(`${root}/var/cache/ipsecbox`)].map(({ name }) => name), ["running"]);
+    running.kill("SIGKILL");
+    await running.status;
+    await dpkg("-r", "ipsecbox");
+    assertEquals([...Deno.readDirSync(`${root}/etc/ipsecbox`)].length, 1, "removing keeps what is configured");
+    await dpkg("-P", "ipsecbox");
+    // The user stays: files of its may be anywhere.
+    const made = /\/etc\/(passwd|group|shadow|gshadow|\.pwd\.lock)-?$/;
+    assertEquals(
+      (await tree()).split("\n").filter((path) => !made.test(path)).sort(),
+      before.split("\n").filter((path) => !made.test(path)).sort(),
+    );
+  }));
+
 Deno.test("packing twice gives the same single file", async () => {
   const names = ["one", "two"].map((name) => `dist/test-${Deno.pid}-${name}`);
   try {
