@@ -3,7 +3,8 @@
 //   westlan 192.168.99.10 - west 208.1.1.1 ==== internet ==== 208.2.2.2 east - east1 208.1.2.10, east2 208.1.5.10
 //
 // The internet knows the way to all networks, so that a clear packet would arrive. Keys to east1's network come from
-// isakmpd, to east2's they are manual (IPv6 outside); both have -require flows in rc.conf.
+// isakmpd, to east2's they are manual (IPv6 outside), between 10.1.0.0/24 of west itself and 10.2.0.0/24 of east they come
+// from photurisd; all have -require flows in rc.conf.
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { key } from "../netns/engine.ts";
@@ -14,14 +15,41 @@ export interface ChaosOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly log: (line: string) => void;
+  /** Kinds of faults; absent: all of FAULTS. */
+  readonly faults?: readonly string[];
 }
 
-/** So long may the manual and the negotiated tunnel take to work again once a fault is over. */
-export const RECOVERY_MS = { manual: 10_000, negotiated: 40_000 } as const;
-/** So much may the memory of one process grow. */
-const GROWTH_OCTETS = 192 << 20;
+/**
+ * So long may the manual and the negotiated tunnels take to work again once a fault is over. A Photuris responder turns who
+ * has forgotten an exchange away until that is half a minute old, and the initiator asks at growing intervals.
+ */
+export const RECOVERY_MS = { manual: 10_000, negotiated: 40_000, photuris: 90_000 } as const;
+/** So much may one process grow, from the first time that it was seen working: octets of memory, file descriptors. */
+const GROWTH = { memory: 64 << 20, descriptors: 16 } as const;
 const RESTART_MS = 200;
-const CLEAR = "ip and (net 192.168.99.0/24 or net 208.1.2.0/24 or net 208.1.5.0/24)";
+const CLEAR =
+  "ip and (net 192.168.99.0/24 or net 208.1.2.0/24 or net 208.1.5.0/24 or net 10.1.0.0/24 or net 10.2.0.0/24)";
+
+/** What lets a daemon's clock jump while it runs: a library of Debian's package faketime, which reads a file. */
+function clockEnvironment(file: string): Record<string, string> {
+  const library = [...Deno.readDirSync("/usr/lib")].map(({ name }) => `/usr/lib/${name}/faketime/libfaketime.so.1`)
+    .find((path) => {
+      try {
+        return Deno.statSync(path).isFile;
+      } catch {
+        return false;
+      }
+    });
+  if (!library) throw new Error("the clock cannot jump: Debian's package faketime is missing");
+  return {
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_CACHE_DURATION: "1",
+    // Time since the start goes on evenly, as the kernel's does when somebody sets the clock.
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    NO_FAKE_STAT: "1",
+  };
+}
 
 interface Gateway {
   readonly name: "west" | "east";
@@ -38,16 +66,20 @@ interface Gateway {
 class Supervised {
   process!: Background;
   starts = 0;
+  /** What the process had when it was first measured, and has had at most. */
+  #first: Size | undefined;
+  #most: Size | undefined;
   #open = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly host: Host, readonly args: readonly string[]) {
+  constructor(readonly host: Host, readonly args: readonly string[], readonly environment: Record<string, string>) {
     this.#start();
   }
 
   #start(): void {
-    this.process = this.host.startIpsecbox(this.args);
+    this.process = this.host.startIpsecbox(this.args, this.environment);
     this.starts++;
+    this.#first = this.#most = undefined;
     const look = () => {
       if (!this.#open) return;
       if (this.process.ended()) this.#start();
@@ -60,19 +92,52 @@ class Supervised {
     this.process.signal("SIGKILL");
   }
 
-  /** Octets resident; 0 while it is not there. */
-  memory(): number {
-    try {
-      return 1024 *
-        Number(/^VmRSS:\s+(\d+)/m.exec(Deno.readTextFileSync(`/proc/${this.process.pid}/status`))?.[1] ?? 0);
-    } catch {
-      return 0;
+  /**
+   * Measures the process.
+   *
+   * @returns its growth in words
+   * @throws {Error} when it has grown too much since it was first measured
+   */
+  measure(): string {
+    const now = sizeOf(this.process.pid);
+    if (!now) return "";
+    this.#first ??= now;
+    this.#most = {
+      memory: Math.max(now.memory, this.#most?.memory ?? 0),
+      descriptors: Math.max(now.descriptors, this.#most?.descriptors ?? 0),
+    };
+    const [first, most] = [this.#first, this.#most];
+    const text = `${this.args[0]} of ${this.host.name}, start ${this.starts}: ` +
+      `${first.memory >> 20} to at most ${
+        most.memory >> 20
+      } MiB, ${first.descriptors} to ${most.descriptors} descriptors`;
+    if (now.memory - first.memory > GROWTH.memory || now.descriptors - first.descriptors > GROWTH.descriptors) {
+      throw new Error(`grown: ${text}`);
     }
+    return text;
   }
 
   close(): void {
     this.#open = false;
     clearTimeout(this.#timer);
+  }
+}
+
+interface Size {
+  readonly memory: number;
+  readonly descriptors: number;
+}
+
+/** Octets resident and open file descriptors of a process; undefined while it is not there. */
+function sizeOf(pid: number): Size | undefined {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    return {
+      memory: 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]),
+      descriptors: [...Deno.readDirSync(`/proc/${pid}/fd`)].length,
+    };
+  } catch {
+    return undefined;
   }
 }
 
@@ -136,6 +201,7 @@ function rcConf({ name, own, peer, own6, peer6 }: Gateway): string {
     `new esp -src ${east6} -dst ${west6} -spi 1001 -forcetunnel -enc aes-gcm -key ${key(20)}`,
     ...flows(["192.168.99.0/24", "208.1.5.0/24", own6, peer6]),
     ...flows(["192.168.99.0/24", "208.1.2.0/24", own, peer]),
+    ...flows(["10.1.0.0/24", "10.2.0.0/24", own, peer]),
   ].join("\n") + "\n";
 }
 
@@ -161,10 +227,16 @@ while time.time() < end:
 print(sent)
 `;
 
+/** What a host's clock is ahead of this machine's. */
+const clockFile = (host: Host) => join(host.folder, "clock");
+
 /** A fault, and its end; answers what it did. */
 type Fault = (chaos: Chaos) => Promise<string>;
 
 class Chaos {
+  /** In the second half the daemons of east live on, so that slow growth shows. */
+  isLate = false;
+
   constructor(
     readonly net: Topology,
     readonly gateways: readonly Gateway[],
@@ -177,6 +249,11 @@ class Chaos {
 
   gateway(): Gateway {
     return this.pick(this.gateways);
+  }
+
+  /** Whose daemons are killed. */
+  victim(): Gateway {
+    return this.isLate ? this.gateways[0] : this.gateway();
   }
 
   /** A time between two, in milliseconds. */
@@ -195,14 +272,14 @@ const restoreRoutes = ({ host, name }: Gateway) =>
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   async kill(chaos) {
-    const { name, daemons } = chaos.gateway();
+    const { name, daemons } = chaos.victim();
     const which = chaos.pick(Object.keys(daemons));
     daemons[which].kill();
     await pause(chaos.between(0, 500));
     return `${which} of ${name} killed`;
   },
   async killAll(chaos) {
-    const { name, daemons } = chaos.gateway();
+    const { name, daemons } = chaos.victim();
     for (const daemon of Object.values(daemons)) daemon.kill();
     await pause(chaos.between(0, 500));
     return `everything of ${name} killed`;
@@ -242,7 +319,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
       "add table inet loss; add chain inet loss f { type filter hook forward priority 0; }; " +
       "add rule inet loss f numgen random mod 100 < 30 drop",
     ]);
-    const { daemons, name } = chaos.gateway();
+    const { daemons, name } = chaos.victim();
     const which = chaos.pick(Object.keys(daemons));
     daemons[which].kill();
     await pause(ms);
@@ -250,7 +327,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     return `30 % loss for ${ms} ms, and ${which} of ${name} killed`;
   },
   async disk(chaos) {
-    const { host, name, daemons } = chaos.gateway();
+    const { host, name, daemons } = chaos.victim();
     await host.exec("dd if=/dev/zero of=$IPSECBOX_RUN/full bs=4k 2>/dev/null", { check: false });
     const which = chaos.pick(Object.keys(daemons));
     daemons[which].kill();
@@ -282,6 +359,14 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await host.exec(`prlimit --pid ${pid} --nofile=4096:4096`, { check: false });
     return `${which} of ${name} without file descriptors for ${ms} ms`;
   },
+  async clock(chaos) {
+    const { host, name } = chaos.gateway();
+    const offset = chaos.pick(["+1d", "-1d", "+1h", "+0"]);
+    Deno.writeTextFileSync(clockFile(host), `${offset}\n`);
+    // The daemons look at the file once a second.
+    await pause(chaos.between(1200, 2500));
+    return `clock of ${name} at ${offset}`;
+  },
   async flood(chaos) {
     const { name, own } = chaos.gateway();
     const seconds = chaos.between(500, 2000) / 1000;
@@ -293,31 +378,56 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** Faults that nothing may survive: they show that this test can fail. */
+const SABOTAGE: Readonly<Record<string, Fault>> = {
+  async open(chaos) {
+    for (const { host } of chaos.gateways) await host.ipsecbox(["ipsecadm", "flush"]);
+    await pause(300);
+    return "flows flushed";
+  },
+  async stay(chaos) {
+    const { daemons } = chaos.gateways[0];
+    daemons.isakmpd.close();
+    daemons.isakmpd.kill();
+    await chaos.gateways[1].host.ipsecbox(["ipsecadm", "flush", "esp"]);
+    return "isakmpd of west killed for good";
+  },
+};
+
 /** What each daemon says when it works. */
 const READY = /ready: |listening on|Ready: /;
-const TARGETS = { manual: "208.1.5.10", negotiated: "208.1.2.10" } as const;
+const TARGETS = { manual: "208.1.5.10", negotiated: "208.1.2.10", photuris: "10.2.0.1" } as const;
 
-/** Waits until both tunnels work. @returns how long each took, in milliseconds */
+/** From where each tunnel is pinged. */
+const sourceOf = (chaos: Chaos, tunnel: keyof typeof TARGETS) =>
+  tunnel === "photuris"
+    ? { host: chaos.net.host("west"), source: "10.1.0.1" }
+    : { host: chaos.net.host("westlan"), source: undefined };
+
+/** Waits until all tunnels work. @returns how long each took, in milliseconds */
 async function recovered(chaos: Chaos): Promise<Record<keyof typeof TARGETS, number>> {
-  const lan = chaos.net.host("westlan");
   const start = performance.now();
   const took = async (tunnel: keyof typeof TARGETS) => {
+    const { host, source } = sourceOf(chaos, tunnel);
     await waitFor(
-      async () => (await lan.ping(TARGETS[tunnel], { waitSeconds: 0.5 })).received === 1,
+      async () => (await host.ping(TARGETS[tunnel], { waitSeconds: 0.5, source })).received === 1,
       `the ${tunnel} tunnel to work again`,
       RECOVERY_MS[tunnel],
     );
     return Math.round(performance.now() - start);
   };
-  const [manual, negotiated] = await Promise.all([took("manual"), took("negotiated")]);
+  const [manual, negotiated, photuris] = await Promise.all([took("manual"), took("negotiated"), took("photuris")]);
   for (const { name, daemons } of chaos.gateways) {
     for (const [which, daemon] of Object.entries(daemons)) {
       const isReady = () => READY.test(daemon.process.output()) && !daemon.process.ended();
       await waitFor(isReady, `${which} of ${name} to be ready`, RECOVERY_MS.manual);
     }
   }
-  return { manual, negotiated };
+  return { manual, negotiated, photuris };
 }
+
+const inWords = ({ manual, negotiated, photuris }: Record<keyof typeof TARGETS, number>) =>
+  `manual ${manual} ms, negotiated ${negotiated} ms, Photuris ${photuris} ms`;
 
 function gatewaysOf(net: Topology): Gateway[] {
   const ends = [
@@ -339,25 +449,46 @@ function startDaemons(gateway: Gateway): void {
     const text = Deno.readTextFileSync(new URL(`../../examples/photuris/etc/${name}`, import.meta.url));
     writePrivate(host, `photuris/${name}`, text);
   }
-  daemons.enc = new Supervised(host, ["enc", "--hold"]);
+  const [[localNet, local], [remoteNet, remote]] = gateway.name === "west"
+    ? [["10.1.0.0", "alpha"], ["10.2.0.0", "beta"]]
+    : [["10.2.0.0", "beta"], ["10.1.0.0", "alpha"]];
+  writePrivate(
+    host,
+    "photuris/secrets.conf",
+    `identity local "Default" "${local}"\nidentity remote "Default" "${remote}"\n`,
+  );
+  const mask = "255.255.255.0";
+  writePrivate(
+    host,
+    "photuris/photuris.startup",
+    `dst=${gateway.peer} options=enc\ntsrc=${localNet}/${mask}\ntdst=${remoteNet}/${mask}\n`,
+  );
+  Deno.writeTextFileSync(clockFile(host), "+0\n");
+  const environment = clockEnvironment(clockFile(host));
+  daemons.enc = new Supervised(host, ["enc", "--hold"], environment);
   const files = ["-f", join(host.folder, "isakmpd.fifo"), "-i", join(host.folder, "isakmpd.pid")];
-  daemons.isakmpd = new Supervised(host, ["isakmpd", "-d", "-K", ...files, "-c", join(host.folder, "isakmpd.conf")]);
-  daemons.photurisd = new Supervised(host, ["photurisd", "-f", "-d", join(host.folder, "photuris")]);
+  const isakmpd = ["isakmpd", "-d", "-K", ...files, "-c", join(host.folder, "isakmpd.conf")];
+  daemons.isakmpd = new Supervised(host, isakmpd, environment);
+  daemons.photurisd = new Supervised(host, ["photurisd", "-f", "-d", join(host.folder, "photuris")], environment);
 }
 
 /**
- * Faults for so many seconds. After each both tunnels must work again within {@linkcode RECOVERY_MS} without help; in the
- * end no clear packet has been seen and no process has grown.
+ * Faults for so many seconds. After each all tunnels must work again within {@linkcode RECOVERY_MS} without help, no process
+ * may have grown, and no clear packet have been seen.
  *
  * @returns how many faults of each kind there were
  * @throws {Error} naming the seed, the fault and what did not hold
  */
-export async function runChaos({ seconds, seed, log }: ChaosOptions): Promise<Record<string, number>> {
+export async function runChaos({ seconds, seed, log, faults }: ChaosOptions): Promise<Record<string, number>> {
   await using net = await topology("chaos", twoGateways({ clearRoutes: true }));
   const gateways = gatewaysOf(net);
   const chaos = new Chaos(net, gateways, generator(seed));
   const captures = await Promise.all(["eth0", "eth1"].map((each) => net.host("internet").capture(each, CLEAR)));
   const clearPackets = () => captures.reduce((sum, { file }) => sum + readPcap(Deno.readFileSync(file)).length, 0);
+  for (const { host, name } of gateways) {
+    await host.exec(`ip addr add 10.${name === "west" ? 1 : 2}.0.1/24 dev lo`);
+  }
+  await net.host("internet").exec("ip route add 10.1.0.0/24 via 208.1.1.1; ip route add 10.2.0.0/24 via 208.2.2.2");
   for (const { host } of gateways) await host.exec("mount -t tmpfs -o size=64k,mode=700 tmpfs $IPSECBOX_RUN");
   const counts: Record<string, number> = {};
   const supervised = () => gateways.flatMap(({ daemons }) => Object.values(daemons));
@@ -369,22 +500,27 @@ export async function runChaos({ seconds, seed, log }: ChaosOptions): Promise<Re
         waitFor(() => /ready/.test(daemons.enc.process.output()), `the engine of ${name}`, 20_000)
       ),
     );
-    const pings = Object.values(TARGETS).map((to) => net.host("westlan").spawn(["ping", "-n", "-q", "-i", "0.01", to]));
+    const pings = (Object.keys(TARGETS) as (keyof typeof TARGETS)[]).map((tunnel) => {
+      const { host, source } = sourceOf(chaos, tunnel);
+      return host.spawn(["ping", "-n", "-q", "-i", "0.01", ...source ? ["-I", source] : [], TARGETS[tunnel]]);
+    });
     pings.push(net.host("east1").spawn(["ping", "-n", "-q", "-i", "0.01", "192.168.99.10"]));
     let step = `the start (seed ${seed})`;
     let took = await recovered(chaos);
-    log(`start: manual ${took.manual} ms, negotiated ${took.negotiated} ms`);
-    const before = new Map(supervised().map((daemon) => [daemon, daemon.memory()]));
-    const end = performance.now() + 1000 * seconds;
-    const names = Object.keys(FAULTS);
+    log(`start: ${inWords(took)}`);
+    const [begin, end] = [performance.now(), performance.now() + 1000 * seconds];
+    const names = faults ?? Object.keys(FAULTS);
     let deck: string[] = [];
     while (performance.now() < end) {
       // Every kind before any again, in random order.
       if (deck.length === 0) deck = names.map((name) => [chaos.random(), name] as const).sort().map(([, name]) => name);
       const kind = deck.pop()!;
+      chaos.isLate = performance.now() > (begin + end) / 2;
       try {
-        step = await FAULTS[kind](chaos);
+        step = await { ...FAULTS, ...SABOTAGE }[kind](chaos);
         took = await recovered(chaos);
+        for (const daemon of supervised()) daemon.measure();
+        if (clearPackets()) throw new Error("cleartext on the wire");
       } catch (error) {
         const outputs = gateways.map(({ name, daemons }) =>
           Object.entries(daemons).map(([daemon, { process }]) =>
@@ -394,15 +530,10 @@ export async function runChaos({ seconds, seed, log }: ChaosOptions): Promise<Re
         throw new Error(`seed ${seed}, ${kind}: ${step}: ${(error as Error).message}\n${outputs.flat().join("\n")}`);
       }
       counts[kind] = (counts[kind] ?? 0) + 1;
-      log(`${step}: manual ${took.manual} ms, negotiated ${took.negotiated} ms`);
+      log(`${step}: ${inWords(took)}`);
     }
     for (const ping of pings) await ping.stop("SIGINT");
-    for (const [daemon, octets] of before) {
-      const now = daemon.memory();
-      const text = `${daemon.args[0]} of ${daemon.host.name}: ${octets >> 20} MiB, ${now >> 20} MiB at the end`;
-      log(text);
-      assertEquals(now - octets <= GROWTH_OCTETS, true, `seed ${seed}: ${text}`);
-    }
+    for (const daemon of supervised()) log(daemon.measure());
     assertEquals(clearPackets(), 0, `seed ${seed}: cleartext on the wire`);
     // A sniffer that sees nothing proves something only if it would have seen it.
     await Promise.all(gateways.map(({ host }) => host.ipsecbox(["ipsecadm", "flush"])));
