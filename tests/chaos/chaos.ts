@@ -9,7 +9,9 @@ import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { key } from "../netns/engine.ts";
 import { twoGateways } from "../netns/shapes.ts";
-import { type Background, type Host, readPcap, type Topology, topology, waitFor } from "../netns/topology.ts";
+import { type Host, readPcap, type Topology, topology, waitFor } from "../netns/topology.ts";
+import { Chaos, clockFile, FAULTS, type Gateway, SABOTAGE } from "./faults.ts";
+import { Supervised } from "./supervised.ts";
 
 export interface ChaosOptions {
   readonly seconds: number;
@@ -19,14 +21,8 @@ export interface ChaosOptions {
   readonly faults?: readonly string[];
 }
 
-/**
- * So long may the manual and the negotiated tunnels take to work again once a fault is over. A Photuris responder turns who
- * has forgotten an exchange away until that is half a minute old, and the initiator asks at growing intervals.
- */
-export const RECOVERY_MS = { manual: 10_000, negotiated: 40_000, photuris: 90_000 } as const;
-/** So much may one process grow, from the first time that it was seen working: octets of memory, file descriptors. */
-const GROWTH = { memory: 64 << 20, descriptors: 16 } as const;
-const RESTART_MS = 200;
+/** So long may the manual and the negotiated tunnels take to work again once a fault is over. */
+export const RECOVERY_MS = { manual: 10_000, negotiated: 40_000, photuris: 40_000 } as const;
 const CLEAR =
   "ip and (net 192.168.99.0/24 or net 208.1.2.0/24 or net 208.1.5.0/24 or net 10.1.0.0/24 or net 10.2.0.0/24)";
 
@@ -51,96 +47,6 @@ function clockEnvironment(file: string): Record<string, string> {
   };
 }
 
-interface Gateway {
-  readonly name: "west" | "east";
-  readonly host: Host;
-  readonly own: string;
-  readonly peer: string;
-  readonly own6: string;
-  readonly peer6: string;
-  readonly lan: string;
-  readonly daemons: Record<string, Supervised>;
-}
-
-/** A daemon as a supervisor keeps it: started again whenever it has ended. */
-class Supervised {
-  process!: Background;
-  starts = 0;
-  /** What the process had when it was first measured, and has had at most. */
-  #first: Size | undefined;
-  #most: Size | undefined;
-  #open = true;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(readonly host: Host, readonly args: readonly string[], readonly environment: Record<string, string>) {
-    this.#start();
-  }
-
-  #start(): void {
-    this.process = this.host.startIpsecbox(this.args, this.environment);
-    this.starts++;
-    this.#first = this.#most = undefined;
-    const look = () => {
-      if (!this.#open) return;
-      if (this.process.ended()) this.#start();
-      else this.#timer = setTimeout(look, RESTART_MS);
-    };
-    this.#timer = setTimeout(look, RESTART_MS);
-  }
-
-  kill(): void {
-    this.process.signal("SIGKILL");
-  }
-
-  /**
-   * Measures the process.
-   *
-   * @returns its growth in words
-   * @throws {Error} when it has grown too much since it was first measured
-   */
-  measure(): string {
-    const now = sizeOf(this.process.pid);
-    if (!now) return "";
-    this.#first ??= now;
-    this.#most = {
-      memory: Math.max(now.memory, this.#most?.memory ?? 0),
-      descriptors: Math.max(now.descriptors, this.#most?.descriptors ?? 0),
-    };
-    const [first, most] = [this.#first, this.#most];
-    const text = `${this.args[0]} of ${this.host.name}, start ${this.starts}: ` +
-      `${first.memory >> 20} to at most ${
-        most.memory >> 20
-      } MiB, ${first.descriptors} to ${most.descriptors} descriptors`;
-    if (now.memory - first.memory > GROWTH.memory || now.descriptors - first.descriptors > GROWTH.descriptors) {
-      throw new Error(`grown: ${text}`);
-    }
-    return text;
-  }
-
-  close(): void {
-    this.#open = false;
-    clearTimeout(this.#timer);
-  }
-}
-
-interface Size {
-  readonly memory: number;
-  readonly descriptors: number;
-}
-
-/** Octets resident and open file descriptors of a process; undefined while it is not there. */
-function sizeOf(pid: number): Size | undefined {
-  try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    return {
-      memory: 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]),
-      descriptors: [...Deno.readDirSync(`/proc/${pid}/fd`)].length,
-    };
-  } catch {
-    return undefined;
-  }
-}
-
 /** Mulberry32: the same faults for the same seed. */
 function generator(seed: number): () => number {
   let state = seed >>> 0;
@@ -151,8 +57,6 @@ function generator(seed: number): () => number {
     return ((t ^ t >>> 14) >>> 0) / 4294967296;
   };
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function isakmpdConf({ name, own, peer }: Gateway): string {
   const net = (section: string, network: string) =>
@@ -210,190 +114,6 @@ function writePrivate(host: Host, path: string, text: string): void {
   Deno.chmodSync(join(host.folder, path), 0o600);
 }
 
-/** Octets that no protocol has, sent as fast as Python can from a host to an address. */
-const FLOOD = `
-import os, random, socket, sys, time
-to, seed, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-random.seed(seed)
-sockets = [(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), p) for p in (500, 4500, 468)]
-sockets += [(socket.socket(socket.AF_INET, socket.SOCK_RAW, p), 0) for p in (50, 51)]
-end, sent = time.time() + seconds, 0
-while time.time() < end:
-    for s, port in sockets:
-        data = random.randbytes(random.choice((0, 1, 4, 8, 28, 29, 60, 200, 1400)))
-        if port and random.random() < .5: data = bytes(8 * (random.random() < .5)) + data[:8] + bytes([0] * 8) + data[16:]
-        try: s.sendto(data, (to, port)); sent += 1
-        except OSError: pass
-print(sent)
-`;
-
-/** What a host's clock is ahead of this machine's. */
-const clockFile = (host: Host) => join(host.folder, "clock");
-
-/** A fault, and its end; answers what it did. */
-type Fault = (chaos: Chaos) => Promise<string>;
-
-class Chaos {
-  /** In the second half the daemons of east live on, so that slow growth shows. */
-  isLate = false;
-
-  constructor(
-    readonly net: Topology,
-    readonly gateways: readonly Gateway[],
-    readonly random: () => number,
-  ) {}
-
-  pick<T>(items: readonly T[]): T {
-    return items[Math.floor(this.random() * items.length)];
-  }
-
-  gateway(): Gateway {
-    return this.pick(this.gateways);
-  }
-
-  /** Whose daemons are killed. */
-  victim(): Gateway {
-    return this.isLate ? this.gateways[0] : this.gateway();
-  }
-
-  /** A time between two, in milliseconds. */
-  between(low: number, high: number): number {
-    return Math.round(low + this.random() * (high - low));
-  }
-}
-
-/** An interface that was down, or an address that was gone, loses the routes that led over it; who manages them adds them. */
-const restoreRoutes = ({ host, name }: Gateway) =>
-  host.exec(
-    name === "west"
-      ? "ip route replace default via 208.1.1.254; ip -6 route replace default via 2001:db8:1::fe"
-      : "ip route replace default via 208.2.2.254; ip -6 route replace default via 2001:db8:2::fe",
-  );
-
-const FAULTS: Readonly<Record<string, Fault>> = {
-  async kill(chaos) {
-    const { name, daemons } = chaos.victim();
-    const which = chaos.pick(Object.keys(daemons));
-    daemons[which].kill();
-    await pause(chaos.between(0, 500));
-    return `${which} of ${name} killed`;
-  },
-  async killAll(chaos) {
-    const { name, daemons } = chaos.victim();
-    for (const daemon of Object.values(daemons)) daemon.kill();
-    await pause(chaos.between(0, 500));
-    return `everything of ${name} killed`;
-  },
-  async link(chaos) {
-    const gateway = chaos.gateway();
-    const ms = chaos.between(100, 2000);
-    await gateway.host.exec("ip link set eth0 down");
-    await pause(ms);
-    // IPv6 addresses go with the interface.
-    await gateway.host.exec(`ip link set eth0 up; ip addr replace ${gateway.own6}/64 dev eth0 nodad`);
-    await restoreRoutes(gateway);
-    return `link of ${gateway.name} down for ${ms} ms`;
-  },
-  async device(chaos) {
-    const { host, name } = chaos.gateway();
-    const ms = chaos.between(50, 500);
-    const down = await host.exec("ip link set enc0 down", { check: false });
-    await pause(ms);
-    await host.exec("ip link set enc0 up", { check: false });
-    return `enc0 of ${name} down for ${ms} ms${down.code ? " (there was none)" : ""}`;
-  },
-  async address(chaos) {
-    const gateway = chaos.gateway();
-    const ms = chaos.between(100, 1500);
-    await gateway.host.exec(`ip addr del ${gateway.own}/24 dev eth0`);
-    await pause(ms);
-    await gateway.host.exec(`ip addr add ${gateway.own}/24 dev eth0`);
-    await restoreRoutes(gateway);
-    return `address of ${gateway.name} gone for ${ms} ms`;
-  },
-  async loss(chaos) {
-    const internet = chaos.net.host("internet");
-    const ms = chaos.between(1000, 3000);
-    await internet.exec([
-      "nft",
-      "add table inet loss; add chain inet loss f { type filter hook forward priority 0; }; " +
-      "add rule inet loss f numgen random mod 100 < 30 drop",
-    ]);
-    const { daemons, name } = chaos.victim();
-    const which = chaos.pick(Object.keys(daemons));
-    daemons[which].kill();
-    await pause(ms);
-    await internet.exec("nft delete table inet loss");
-    return `30 % loss for ${ms} ms, and ${which} of ${name} killed`;
-  },
-  async disk(chaos) {
-    const { host, name, daemons } = chaos.victim();
-    await host.exec("dd if=/dev/zero of=$IPSECBOX_RUN/full bs=4k 2>/dev/null", { check: false });
-    const which = chaos.pick(Object.keys(daemons));
-    daemons[which].kill();
-    const ms = chaos.between(500, 2000);
-    await pause(ms);
-    await host.exec("rm -f $IPSECBOX_RUN/full");
-    return `run directory of ${name} full for ${ms} ms, and ${which} killed`;
-  },
-  async descriptors(chaos) {
-    const { host, name, daemons } = chaos.gateway();
-    const which = chaos.pick(Object.keys(daemons));
-    const { pid } = daemons[which].process;
-    const ms = chaos.between(500, 1500);
-    await host.exec(
-      `n=$(ls /proc/${pid}/fd | wc -l) && prlimit --pid ${pid} --nofile=$((n + 1)):4096`,
-      { check: false },
-    );
-    await host.exec(
-      [
-        "/usr/bin/python3",
-        "-c",
-        "import os, socket, time\ns = []\nfor i in range(30):\n  c = socket.socket(socket.AF_UNIX)\n  s.append(c)\n" +
-        `  try: c.connect(os.environ['IPSECBOX_RUN'] + '/pfkey.sock')\n  except OSError: pass\ntime.sleep(${
-          ms / 1000
-        })`,
-      ],
-      { check: false },
-    );
-    await host.exec(`prlimit --pid ${pid} --nofile=4096:4096`, { check: false });
-    return `${which} of ${name} without file descriptors for ${ms} ms`;
-  },
-  async clock(chaos) {
-    const { host, name } = chaos.gateway();
-    const offset = chaos.pick(["+1d", "-1d", "+1h", "+0"]);
-    Deno.writeTextFileSync(clockFile(host), `${offset}\n`);
-    // The daemons look at the file once a second.
-    await pause(chaos.between(1200, 2500));
-    return `clock of ${name} at ${offset}`;
-  },
-  async flood(chaos) {
-    const { name, own } = chaos.gateway();
-    const seconds = chaos.between(500, 2000) / 1000;
-    const seed = chaos.between(1, 1e9);
-    const { stdout } = await chaos.net.host("internet").exec(
-      ["/usr/bin/python3", "-c", FLOOD, own, String(seed), String(seconds)],
-    );
-    return `${stdout.trim()} malformed packets to ${name}`;
-  },
-};
-
-/** Faults that nothing may survive: they show that this test can fail. */
-const SABOTAGE: Readonly<Record<string, Fault>> = {
-  async open(chaos) {
-    for (const { host } of chaos.gateways) await host.ipsecbox(["ipsecadm", "flush"]);
-    await pause(300);
-    return "flows flushed";
-  },
-  async stay(chaos) {
-    const { daemons } = chaos.gateways[0];
-    daemons.isakmpd.close();
-    daemons.isakmpd.kill();
-    await chaos.gateways[1].host.ipsecbox(["ipsecadm", "flush", "esp"]);
-    return "isakmpd of west killed for good";
-  },
-};
-
 /** What each daemon says when it works. */
 const READY = /ready: |listening on|Ready: /;
 const TARGETS = { manual: "208.1.5.10", negotiated: "208.1.2.10", photuris: "10.2.0.1" } as const;
@@ -445,10 +165,16 @@ function startDaemons(gateway: Gateway): void {
   writePrivate(host, "etc/rc.conf", rcConf(gateway));
   writePrivate(host, "isakmpd.conf", isakmpdConf(gateway));
   Deno.mkdirSync(join(host.folder, "photuris"), { mode: 0o700 });
-  for (const name of ["photuris.conf", "attributes.conf", "secrets.conf"]) {
-    const text = Deno.readTextFileSync(new URL(`../../examples/photuris/etc/${name}`, import.meta.url));
-    writePrivate(host, `photuris/${name}`, text);
-  }
+  const example = (name: string) =>
+    Deno.readTextFileSync(new URL(`../../examples/photuris/etc/${name}`, import.meta.url));
+  writePrivate(host, "photuris/attributes.conf", example("attributes.conf"));
+  // A responder turns away who has forgotten an exchange until that is exchange_timeout old: by default a minute.
+  writePrivate(
+    host,
+    "photuris/photuris.conf",
+    example("photuris.conf").replace(/^config exchange_retransmit_timeout .*$/m, "config exchange_retransmit_timeout 3")
+      .replace(/^config exchange_timeout .*$/m, "config exchange_timeout 10"),
+  );
   const [[localNet, local], [remoteNet, remote]] = gateway.name === "west"
     ? [["10.1.0.0", "alpha"], ["10.2.0.0", "beta"]]
     : [["10.2.0.0", "beta"], ["10.1.0.0", "alpha"]];
