@@ -8,11 +8,16 @@
  */
 import { check, cString, libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/address.ts";
-import { CAPABILITIES, type Capability, setCapabilities } from "./privileges.ts";
+import { CAPABILITIES, type Capability, PRIVILEGES, setCapabilities } from "./privileges.ts";
 
-/** linux/prctl.h */
-const PR_SET_KEEPCAPS = 8, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_RAISE = 2n;
+const {
+  PR_SET_KEEPCAPS,
+  PR_CAPBSET_READ,
+  PR_CAPBSET_DROP,
+  PR_SET_NO_NEW_PRIVS,
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_RAISE,
+} = PRIVILEGES;
 /** More than any kernel has; PR_CAPBSET_READ tells which exist. */
 const MOST_CAPABILITIES = 64;
 /** Set in the image executed again, so that a kernel that refuses cannot make it go round for ever. */
@@ -102,7 +107,7 @@ export function confine({ keep, user, groups }: Confinement): void {
     check(setresuid(user.uid, user.uid, user.uid), `become user ${user.uid}`);
     // Without these, who is not root has no capabilities after execve.
     setCapabilities(keep, { inheritable: true });
-    for (const name of keep) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, BigInt(CAPABILITIES[name]), 0n, 0n);
+    for (const name of keep) prctl(PR_CAP_AMBIENT, BigInt(PR_CAP_AMBIENT_RAISE), BigInt(CAPABILITIES[name]), 0n, 0n);
   }
   prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
   executeAgain();

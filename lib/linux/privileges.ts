@@ -14,7 +14,12 @@ export type Capability = keyof typeof CAPABILITIES;
 /** linux/prctl.h, linux/capability.h, asm-generic/resource.h */
 export const PRIVILEGES = {
   PR_SET_DUMPABLE: 4,
+  PR_SET_KEEPCAPS: 8,
+  PR_CAPBSET_READ: 23,
+  PR_CAPBSET_DROP: 24,
   PR_SET_NO_NEW_PRIVS: 38,
+  PR_CAP_AMBIENT: 47,
+  PR_CAP_AMBIENT_RAISE: 2,
   CAPABILITY_VERSION_3: 0x20080522,
   RLIMIT_CORE: 4,
 } as const;
