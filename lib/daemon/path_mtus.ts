@@ -14,6 +14,8 @@ interface Known {
 export class PathMtus {
   readonly #asked = new Map<string, Known>();
   readonly #heard = new Map<string, Known>();
+  /** What {@linkcode of} answered last. */
+  readonly #answered = new Map<string, number>();
   readonly #ask: (destination: Address) => number | undefined;
   readonly #now: () => number;
 
@@ -29,6 +31,12 @@ export class PathMtus {
   /** The largest packet that gets to `destination`; 0: unknown. */
   of(destination: Address): number {
     const key = formatAddress(destination);
+    const mtu = this.#find(destination, key);
+    this.#answered.set(key, mtu);
+    return mtu;
+  }
+
+  #find(destination: Address, key: string): number {
     const now = this.#now();
     for (const table of [this.#heard, this.#asked]) {
       const known = table.get(key);
@@ -45,11 +53,17 @@ export class PathMtus {
     return mtu;
   }
 
-  /** A router said that `mtu` is the most: it may only lower what is known. Answers whether it did. */
+  /**
+   * A router said that `mtu` is the most: it may only lower what is known. Answers whether {@linkcode of} has another
+   * answer now, be it that the kernel had heard it first.
+   */
   heard(destination: Address, mtu: number): boolean {
-    if (mtu >= (this.of(destination) || Infinity)) return false;
-    this.#heard.set(formatAddress(destination), { mtu, until: this.#now() + HEARD_MS });
-    return true;
+    const key = formatAddress(destination);
+    const before = this.#answered.get(key) ?? 0;
+    if (mtu < (this.of(destination) || Infinity)) {
+      this.#heard.set(key, { mtu, until: this.#now() + HEARD_MS });
+    }
+    return this.of(destination) !== before;
   }
 
   /** Addresses, routes or links have changed. */

@@ -31,3 +31,14 @@ Deno.test("the kernel is asked once in a while, and may have no answer", () => {
   }, () => now);
   assertEquals(unreachable.of(PEER), 0);
 });
+
+Deno.test("that the kernel has heard it first is news, too", () => {
+  let now = 0;
+  let kernel = 9000;
+  const mtus = new PathMtus(() => kernel, () => now);
+  assertEquals(mtus.of(PEER), 9000);
+  now = 6000;
+  kernel = 1500;
+  assertEquals(mtus.heard(PEER, 1500), true);
+  assertEquals([mtus.heard(PEER, 1500), mtus.of(PEER)], [false, 1500]);
+});
