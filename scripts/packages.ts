@@ -14,6 +14,7 @@ export const PACKAGES = {
       "ike-scan",
       "scapy3",
       "swanctl",
+      "vpnc",
       "openssl",
       "mandoc",
       "systemd-analyze",
@@ -44,6 +45,7 @@ export const PACKAGES = {
       "libstrongswan-extra-plugins",
       "libstrongswan-standard-plugins",
       "strongswan-pki",
+      "vpnc",
     ],
   },
   bench: {

@@ -141,7 +141,10 @@ export function lifetime(reader: ConfReader, view: View): LifeRule | undefined {
   if (word === "BYTES") reader.warn(typeAt, 'found "BYTES", which counts kilobytes; write KILOBYTES');
   const duration = reader.range(durationAt, 1, LIFE_LIMIT);
   if (!word || !duration) return undefined;
-  return { type: word === "SECONDS" ? "SECONDS" : "KILOBYTES", duration, origin: originOf(durationAt) };
+  const type = word === "SECONDS" ? "SECONDS" : "KILOBYTES";
+  // Who writes a range means it; the predefined ones must not keep out clients that ask for weeks.
+  const capped = durationAt.line === 0 ? { capped: true } as const : {};
+  return { type, duration, ...capped, origin: originOf(durationAt) };
 }
 
 /** The Life tag of a transform: names of Lifetime sections, or ANY. */

@@ -38,6 +38,8 @@ export interface AttributeRule {
 export interface LifeRule {
   readonly type: "SECONDS" | "KILOBYTES";
   readonly duration: Allowed;
+  /** A peer may offer more than the most of `duration`; it is told that the SA ends earlier (RFC 2407 4.5.4). */
+  readonly capped?: true;
   readonly origin: Origin;
 }
 

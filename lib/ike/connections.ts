@@ -5,7 +5,7 @@
  * @module
  */
 import { equalAddress, formatAddress, unspecified } from "../ip/address.ts";
-import { describeSelector, equalSelector, sameIdentity, withinSelector } from "../isakmp/identification.ts";
+import { describeSelector, equalSelector, withinSelector } from "../isakmp/identification.ts";
 import type { Connection, Peer } from "./configuration.ts";
 import type { AcquireRequest, Endpoint, Fault } from "./events.ts";
 import { beginProtected } from "./exchange.ts";
@@ -20,7 +20,7 @@ import {
   sendDeletes,
   softenPair,
 } from "./pairs.ts";
-import { endPhase1, type EndReason, identityKey, initiate, peerOf } from "./phase1_sa.ts";
+import { endPhase1, type EndReason, initiate, peerOf } from "./phase1_sa.ts";
 import type { Core, Exchange, Phase1Sa, SaPair, Want } from "./state.ts";
 import { TIMES } from "./timers.ts";
 
@@ -79,16 +79,16 @@ function want(core: Core, wanted: Want): void {
 }
 
 /** The newest established phase 1 SA over which a want can be negotiated. */
-function phase1Of(core: Core, { peer, remote, remoteId }: Want): Phase1Sa | undefined {
-  const candidates = remoteId
-    ? core.established.get(identityKey(peer, remoteId))
+function phase1Of(core: Core, { peer, remote, identity }: Want): Phase1Sa | undefined {
+  const candidates = identity !== undefined
+    ? core.established.get(identity)
     : core.establishedByAddress.get(formatAddress(remote.address));
   return [...candidates].findLast((sa) => sa.peer.name === peer.name);
 }
 
 /** The newest established phase 1 SA with the peer of a pair. */
 export const phase1For = (core: Core, pair: SaPair): Phase1Sa | undefined =>
-  [...core.established.get(identityKey(pair.peer, pair.remoteId))].at(-1);
+  [...core.established.get(pair.identity)].at(-1);
 
 const isUnderWay = (core: Core, { peer, remote }: Pick<Want, "peer" | "remote">) =>
   [...core.initiating].some((sa) => sa.peer.name === peer.name && equalAddress(sa.remote.address, remote.address));
@@ -143,8 +143,8 @@ export const wantsOf = (core: Core, peer: Peer): Want[] =>
 
 const concerns = (wanted: Want, sa: Phase1Sa) =>
   wanted.peer.name === sa.peer.name &&
-  (wanted.remoteId && sa.remoteId
-    ? sameIdentity(wanted.remoteId, sa.remoteId)
+  (wanted.identity !== undefined && sa.identity
+    ? wanted.identity === sa.identity
     : equalAddress(wanted.remote.address, sa.remote.address));
 
 /** The connection on whose behalf a phase 1 SA is negotiated. */
@@ -160,7 +160,7 @@ export function phase1Established(core: Core, sa: Phase1Sa): void {
   if (core.unconfirmed.size) bidFarewells(core, sa);
   if (sa.probes !== undefined) {
     // The peer lives; whether it still has the pairs a Quick Mode for each tells.
-    for (const pair of [...core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!))]) softenPair(core, pair);
+    for (const pair of [...core.pairsByPeer.get(sa.identity)]) softenPair(core, pair);
   }
   pump(core, sa);
 }
@@ -193,8 +193,7 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
  * Pairs whose peer cannot be asked whether it lives get a new phase 1 SA for that (RFC 3706 5.4) and are renegotiated
  * under it; a peer that does not answer is dead.
  */
-function probe(core: Core, { peer, local, remote, remoteId, capabilities }: Phase1Sa): void {
-  const identity = identityKey(peer, remoteId!);
+function probe(core: Core, { peer, local, remote, identity, capabilities }: Phase1Sa): void {
   const isNeeded = peer.dpdSeconds > 0 && capabilities.has("dpd") && core.pairsByPeer.get(identity).size > 0;
   if (!isNeeded || !core.started || core.established.get(identity).size > 0) return;
   if (!peer.address || isUnderWay(core, { peer, remote })) return;
@@ -259,7 +258,7 @@ export function rekeyPair(core: Core, pair: SaPair): void {
     peer,
     remote: pair.remote,
     local: pair.local,
-    remoteId: pair.remoteId,
+    identity: pair.identity,
     ...selectors,
     replaces: pair,
   });

@@ -27,7 +27,7 @@ import { beginProtected } from "./exchange.ts";
 import { NegotiationError } from "./fault.ts";
 import { log } from "./log.ts";
 import { reportSaFailure } from "./outcome.ts";
-import { endPhase1 } from "./phase1_sa.ts";
+import { endPhase1, identified } from "./phase1_sa.ts";
 import type { Context, Core, Phase1Sa, TransactionState } from "./state.ts";
 
 const XAUTH_OK = 1;
@@ -78,11 +78,19 @@ function transact(
 
 // ---- what comes after phase 1 --------------------------------------------------------------------------------------
 
+/** Our part in XAUTH. */
+function xauthOf({ terms, role }: Phase1Sa): "client" | "server" | undefined {
+  const asked = xauthRole(terms!.method);
+  return asked && (asked === role ? "client" : "server");
+}
+
+/** Whether the peer has to name a user yet: who it is stands fast only then. */
+export const asksUser = (sa: Phase1Sa): boolean => xauthOf(sa) === "server";
+
 /** Begins XAUTH and mode config where they are needed; phase 2 waits for them. */
 export function beginExtensions(core: Core, sa: Phase1Sa): void {
-  const asked = xauthRole(sa.terms!.method);
   const { peer } = sa;
-  const xauth = asked ? (asked === sa.role ? "client" : "server") : undefined;
+  const xauth = xauthOf(sa);
   if (!xauth && !peer.modeConfig) return;
   sa.extension = { xauth, attempts: 0, admitted: !xauth, ready: false };
   core.timers.set(sa, "extension", core.now + 1000 * core.configuration.exchangeMaxTimeSeconds);
@@ -145,6 +153,7 @@ function judge(core: Core, sa: Phase1Sa, attributes: readonly Attribute[]): void
   if (isRight) {
     sa.extension!.user = name;
     sa.extension!.admitted = true;
+    identified(core, sa);
   }
   transact(core, sa, "xauth-status", CFG_TYPE.SET, [
     numberAttribute(CFG.XAUTH_STATUS, isRight ? XAUTH_OK : XAUTH_FAIL),

@@ -14,7 +14,7 @@ import { acceptDpd, answerDpd } from "./liveness.ts";
 import { drop, endpointText, log } from "./log.ts";
 import { refusedByPeer } from "./refusal.ts";
 import { pairOfSpi, removePair } from "./pairs.ts";
-import { endPhase1, forgetOlder, identityKey } from "./phase1_sa.ts";
+import { endPhase1, forgetOlder } from "./phase1_sa.ts";
 import { cookieKey } from "./receive.ts";
 import type { Context, Core, Phase1Sa } from "./state.ts";
 
@@ -45,7 +45,9 @@ function actOnNotify(core: Core, sa: Phase1Sa, notify: Notify): void {
       return;
     case NOTIFY.INITIAL_CONTACT:
       // After Aggressive Mode, and from peers that always send it by itself.
-      if (equal(spi, concat(sa.initiatorCookie, sa.responderCookie))) forgetOlder(core, sa);
+      if (!equal(spi, concat(sa.initiatorCookie, sa.responderCookie))) return;
+      if (sa.identity) forgetOlder(core, sa);
+      else sa.initialContact = true; // counts when XAUTH has named the user
       return;
     default:
       if (isErrorNotify(type)) actOnError(core, sa, notify);
@@ -98,7 +100,7 @@ function actOnDelete(core: Core, sa: Phase1Sa, payload: { protocol: number; spiO
 function deletePhase1(core: Core, sa: Phase1Sa, cookies: Bytes): void {
   const other = core.sas.get(cookieKey(cookies.subarray(0, 8), cookies.subarray(8)));
   if (other?.state !== "established") return;
-  const same = other === sa || identityKey(other.peer, other.remoteId!) === identityKey(sa.peer, sa.remoteId!);
+  const same = other === sa || (other.identity !== "" && other.identity === sa.identity);
   if (same) endPhase1(core, other, "deleted by the peer");
 }
 

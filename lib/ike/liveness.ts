@@ -7,7 +7,7 @@ import type { Endpoint } from "./events.ts";
 import { count, endpointText, log } from "./log.ts";
 import { notifyPayload, sendProtected, u32 } from "./notify.ts";
 import { bidFarewells, movePairs, removePair, sendDeletes } from "./pairs.ts";
-import { endPhase1, identityKey, siblings } from "./phase1_sa.ts";
+import { endPhase1, siblings } from "./phase1_sa.ts";
 import type { Core, Phase1Sa } from "./state.ts";
 import { TIMES } from "./timers.ts";
 
@@ -90,7 +90,7 @@ function sendDpd(core: Core, sa: Phase1Sa, type: number, data: Bytes): void {
 /** Nobody answers: everything with this peer is forgotten, and made again where it is wanted. */
 function peerDied(core: Core, sa: Phase1Sa): void {
   count(core, "deadPeers");
-  const key = identityKey(sa.peer, sa.remoteId!);
+  const key = sa.identity;
   for (const pair of core.pairsByPeer.get(key)) sendDeletes(core, pair, sa); // should it only be cut off
   for (const other of siblings(core, sa)) endPhase1(core, other, "dead");
   endPhase1(core, sa, "dead");

@@ -123,12 +123,24 @@ interface Difference {
   readonly origin: Origin;
 }
 
+/** Whether an offered life is too long for a rule that then has the SA end earlier. */
+const isCapped = ({ duration, capped }: LifeRule, offered: number): boolean =>
+  capped === true && duration !== "ANY" && offered > duration.most;
+
+/** How long an SA of `offered` seconds lives by our rule. */
+export function ownSeconds({ lives }: TransformRule, offered: number): number {
+  const rule = lives === "ANY" ? undefined : lives.find((life) => life.type === "SECONDS" && isCapped(life, offered));
+  return rule && rule.duration !== "ANY" ? rule.duration.most : offered;
+}
+
 function compareLives(lives: readonly { type: number; duration: number }[], rule: TransformRule): Difference[] {
   if (rule.lives === "ANY") return [];
   const rules = rule.lives;
   return lives.flatMap(({ type, duration }) => {
     const same = rules.filter((life) => LIFE_TYPE[life.type] === type);
-    if (same.length === 0 || same.some((life) => allows(life.duration, duration))) return [];
+    if (same.length === 0 || same.some((life) => allows(life.duration, duration) || isCapped(life, duration))) {
+      return [];
+    }
     const unit = nameOf(LIFE_TYPE, type);
     return [{
       item: `LIFE_DURATION (${unit})`,

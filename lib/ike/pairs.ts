@@ -6,7 +6,6 @@ import type { NegotiatedFlow, NegotiatedSa, SaName } from "./events.ts";
 import { log } from "./log.ts";
 import { sendProtected, u32 } from "./notify.ts";
 import { reportPair, reportPairEnded } from "./outcome.ts";
-import { identityKey } from "./phase1_sa.ts";
 import type { Core, Phase1Sa, SaPair } from "./state.ts";
 import { pairEnded, phase1For, rekeyPair } from "./connections.ts";
 import { TIMES } from "./timers.ts";
@@ -54,7 +53,7 @@ export function addPair(core: Core, pair: SaPair): void {
   if (same) same.push(pair);
   else core.pairsByKey.set(pair.key, [pair]);
   core.pairsByConnection.add(pair.connection.name, pair);
-  core.pairsByPeer.add(identityKey(pair.peer, pair.remoteId), pair);
+  core.pairsByPeer.add(pair.identity, pair);
   core.pairsByAddress.add(formatAddress(pair.remote.address), pair);
   for (const { inbound, outbound } of pair.protocols) {
     for (const sa of [inbound, outbound]) core.pairsBySpi.set(spiKey(sa.protocol, sa.spi, sa.destination), pair);
@@ -98,7 +97,7 @@ export function removePair(core: Core, pair: SaPair, reason: string): void {
   core.unconfirmed.delete(pair);
   detach(core, pair);
   core.pairsByConnection.delete(pair.connection.name, pair);
-  core.pairsByPeer.delete(identityKey(pair.peer, pair.remoteId), pair);
+  core.pairsByPeer.delete(pair.identity, pair);
   core.pairsByAddress.delete(formatAddress(pair.remote.address), pair);
   for (const { inbound, outbound } of pair.protocols) {
     for (const sa of [inbound, outbound]) core.pairsBySpi.delete(spiKey(sa.protocol, sa.spi, sa.destination));
@@ -194,9 +193,8 @@ export function bidFarewell(core: Core, pair: SaPair, under?: Phase1Sa): void {
 
 /** A peer was just heard of: now it will hear us, too. */
 export function bidFarewells(core: Core, sa: Phase1Sa): void {
-  const key = identityKey(sa.peer, sa.remoteId!);
   for (const pair of core.unconfirmed) {
-    if (identityKey(pair.peer, pair.remoteId) === key && core.now >= pair.farewellAt) bidFarewell(core, pair, sa);
+    if (pair.identity === sa.identity && core.now >= pair.farewellAt) bidFarewell(core, pair, sa);
   }
 }
 
@@ -204,13 +202,13 @@ export function bidFarewells(core: Core, sa: Phase1Sa): void {
 export function pairOfSpi(core: Core, sa: Phase1Sa, protocol: "esp" | "ah", spi: number): SaPair | undefined {
   const pair = core.pairsBySpi.get(spiKey(protocol, spi, sa.remote.address)) ??
     core.pairsBySpi.get(spiKey(protocol, spi, sa.local.address));
-  return pair && identityKey(pair.peer, pair.remoteId) === identityKey(sa.peer, sa.remoteId!) ? pair : undefined;
+  return pair?.identity === sa.identity ? pair : undefined;
 }
 
 /** The peer is somewhere else: outbound SAs go there from now on. */
 export function movePairs(core: Core, sa: Phase1Sa, from: SaPair["remote"], to: SaPair["remote"]): void {
   const moved: SaName[] = [];
-  for (const pair of core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!))) {
+  for (const pair of core.pairsByPeer.get(sa.identity)) {
     if (!equalAddress(pair.remote.address, from.address) || pair.remote.port !== from.port) continue;
     core.pairsByAddress.delete(formatAddress(pair.remote.address), pair);
     pair.remote = to;

@@ -10,7 +10,7 @@ import type { Peer } from "./configuration.ts";
 import type { Endpoint } from "./events.ts";
 import { armGiveUp, begin, createExchange, fail, forget, run } from "./exchange.ts";
 import { phase1Established, phase1Lost, wantsOf } from "./connections.ts";
-import { beginExtensions } from "./extension_steps.ts";
+import { asksUser, beginExtensions } from "./extension_steps.ts";
 import { NegotiationError } from "./fault.ts";
 import { drop, endpointText, log } from "./log.ts";
 import { beginLiveness } from "./liveness.ts";
@@ -46,6 +46,7 @@ function createSa(
     opening: openingKey(initiatorCookie, remote),
     role,
     peer,
+    identity: "",
     initiatorCookie,
     responderCookie,
     local,
@@ -185,13 +186,16 @@ function leaveHalfOpen(core: Core, sa: Phase1Sa): void {
   else core.halfOpenBySource.delete(source);
 }
 
-/** What identifies a peer across SAs: its section and the ID it has proven. */
-export const identityKey = (peer: Peer, remoteId: Identification): string =>
-  `${peer.name} ${remoteId.type} ${formatId(remoteId).toLowerCase()}`;
+/**
+ * What identifies a peer across SAs: its section, the ID it has proven and, where XAUTH asks for one, the user. Many users
+ * may have the ID of one group.
+ */
+const identityKey = (peer: Peer, remoteId: Identification, user?: string): string =>
+  `${peer.name} ${remoteId.type} ${formatId(remoteId).toLowerCase()}${user === undefined ? "" : ` ${user}`}`;
 
 /** Established SAs with the same peer as `sa` (the same section and identity), oldest first. */
 export function siblings(core: Core, sa: Phase1Sa): Phase1Sa[] {
-  return [...core.established.get(identityKey(sa.peer, sa.remoteId!))].filter((other) => other !== sa);
+  return [...core.established.get(sa.identity)].filter((other) => other !== sa);
 }
 
 /** Whether we have another SA with this peer, so that INITIAL-CONTACT would be a lie. */
@@ -213,9 +217,8 @@ export function established(core: Core, sa: Phase1Sa): void {
   sa.negotiation = undefined;
   armSoften(core, sa);
   core.timers.set(sa, "expire", core.now + 1000 * terms!.lifeSeconds);
-  if (negotiation!.receivedInitialContact) forgetOlder(core, sa);
-  for (const other of siblings(core, sa)) replace(core, other);
-  core.established.add(identityKey(sa.peer, sa.remoteId!), sa);
+  sa.initialContact = negotiation!.receivedInitialContact;
+  if (!asksUser(sa)) identified(core, sa);
   core.establishedByAddress.add(formatAddress(sa.remote.address), sa);
   // The responder of Aggressive Mode has sent nothing encrypted yet. XAUTH clients wait for a question now, not for this.
   const isLate = sa.role === "responder" && sa.exchangeType === EXCHANGE.AGGRESSIVE && !sa.peer.xauth;
@@ -225,6 +228,14 @@ export function established(core: Core, sa: Phase1Sa): void {
   beginLiveness(core, sa);
   beginExtensions(core, sa);
   phase1Established(core, sa);
+}
+
+/** Who the peer is stands fast, its user included: what we had with it before is old. */
+export function identified(core: Core, sa: Phase1Sa): void {
+  sa.identity = identityKey(sa.peer, sa.remoteId!, sa.extension?.user);
+  if (sa.initialContact) forgetOlder(core, sa);
+  for (const other of siblings(core, sa)) replace(core, other);
+  core.established.add(sa.identity, sa);
 }
 
 /** Counts what is encrypted under an SA against its limit in kilobytes (RFC 2409 appendix A). */
@@ -276,7 +287,7 @@ export function forgetOlder(core: Core, sa: Phase1Sa): void {
   for (const other of siblings(core, sa)) {
     if (other.establishedAt < sa.startedAt) endPhase1(core, other, "initial contact");
   }
-  for (const pair of [...core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!))]) {
+  for (const pair of [...core.pairsByPeer.get(sa.identity)]) {
     if (pair.createdAt < sa.startedAt) removePair(core, pair, "the peer has lost it (INITIAL-CONTACT)");
   }
 }
@@ -314,7 +325,7 @@ export function endPhase1(core: Core, sa: Phase1Sa, reason: EndReason): void {
   }
   sa.cbc?.[Symbol.dispose]();
   if (wasEstablished) {
-    core.established.delete(identityKey(sa.peer, sa.remoteId!), sa);
+    core.established.delete(sa.identity, sa);
     core.establishedByAddress.delete(formatAddress(sa.remote.address), sa);
     log(core, "SA", 10, () => `Phase 1 with ${endpointText(sa.remote)} (peer ${sa.peer.name}) ended: ${reason}`);
     if (!sa.replaced) {
@@ -336,7 +347,7 @@ export function softenPhase1(core: Core, sa: Phase1Sa): void {
   if (sa.replaced || sa.state !== "established") return;
   const needed = wantsOf(core, sa.peer).length > 0 ||
     core.configuration.connections.some(({ peer, active }) => active && peer === sa.peer.name) ||
-    core.pairsByPeer.get(identityKey(sa.peer, sa.remoteId!)).size > 0;
+    core.pairsByPeer.get(sa.identity).size > 0;
   if (!needed || (sa.role === "responder" && !sa.peer.address) || sa.extension?.xauth === "server") return;
   const underWay = [...core.initiating].some((other) =>
     other.peer.name === sa.peer.name &&

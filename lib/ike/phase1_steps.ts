@@ -29,9 +29,10 @@ import { noteVendorIds } from "./capabilities.ts";
 import type { Computation, ComputationValues } from "./events.ts";
 import { NegotiationError } from "./fault.ts";
 import { deriveSkeyids, encryptionKey, HASH_I, HASH_R, natHash, phase1Iv, SKEYID } from "./keys.ts";
+import { tellLifetime } from "./lifetimes.ts";
 import { log } from "./log.ts";
 import { encapsulates } from "./nat.ts";
-import { acceptAnswer, choosePhase1, offerPhase1, ruleOf } from "./negotiate.ts";
+import { acceptAnswer, choosePhase1, offerPhase1, ownSeconds, ruleOf } from "./negotiate.ts";
 import { bind, established, knowsOther, reached } from "./phase1_sa.ts";
 import type { Context, Phase1Sa, Wait } from "./state.ts";
 import { phase1Terms } from "./terms.ts";
@@ -104,7 +105,9 @@ function setTerms(sa: Phase1Sa, transform: Parameters<typeof phase1Terms>[0], ru
       detail: `${nameOf(IKE_GROUP, terms.group)} is not supported`,
     });
   }
-  sa.terms = terms;
+  const lifeSeconds = rule && sa.role === "responder" ? ownSeconds(rule, terms.lifeSeconds) : terms.lifeSeconds;
+  sa.negotiation!.endsEarlier = lifeSeconds < terms.lifeSeconds;
+  sa.terms = { ...terms, lifeSeconds };
   sa.rule = rule;
 }
 
@@ -384,5 +387,7 @@ export function readNotifies({ sa, message }: Context): void {
 /** Phase 1 is done. */
 export function establish({ core, sa, exchange }: Context): void {
   sa.lastBlock = exchange.iv!;
+  const { endsEarlier } = sa.negotiation!;
   established(core, sa);
+  if (endsEarlier) tellLifetime(core, sa);
 }

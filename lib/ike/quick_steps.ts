@@ -26,13 +26,15 @@ import { acceptAnswer, choosePhase2, offerPhase2, ruleOf, type SuiteChoice } fro
 import { u32 } from "./notify.ts";
 import { addPair, installInboundSas, installOutboundSas, protocolName } from "./pairs.ts";
 import { compute } from "./phase1_steps.ts";
-import { fraction, identityKey } from "./phase1_sa.ts";
+import { fraction } from "./phase1_sa.ts";
 import { authorize } from "./policy.ts";
 import type { Context, Phase1Sa, QuickState, SaPair, Wait } from "./state.ts";
 import { type Phase2Terms, phase2Terms } from "./terms.ts";
 import { SOFT_FRACTION } from "./timers.ts";
 
 const NONCE_OCTETS = 32;
+/** vpnc, which announces Unity, writes its own nonce of 20 octets over ours and answers with what that leaves. */
+const UNITY_NONCE_OCTETS = 20;
 const LEAST_SPI = 256;
 
 // ---- who and what --------------------------------------------------------------------------------------------------
@@ -222,9 +224,9 @@ export function* reserveSpis({ core, sa, exchange }: Context): Generator<Wait, v
 }
 
 /** With PFS, a key pair of our own for this exchange alone. */
-export function* makeKeyPair({ core, exchange }: Context): Generator<Wait, void, any> {
+export function* makeKeyPair({ core, sa, exchange }: Context): Generator<Wait, void, any> {
   const quick = exchange.quick!;
-  const nonce = core.environment.random(NONCE_OCTETS);
+  const nonce = core.environment.random(sa.capabilities.has("unity") ? UNITY_NONCE_OCTETS : NONCE_OCTETS);
   if (exchange.role === "initiator") quick.Ni_b = nonce;
   else quick.Nr_b = nonce;
   if (quick.group !== undefined) quick.keyPair = yield* compute({ op: "generateKeyPair", group: quick.group });
@@ -412,12 +414,11 @@ function makePair(core: Context["core"], sa: Phase1Sa, exchange: Context["exchan
     id,
     phase1: sa.id,
     messageId: exchange.messageId,
-    key: `${connection!.name} ${describeSelector(local)} ${describeSelector(remote)} ${
-      identityKey(sa.peer, sa.remoteId!)
-    }`,
+    key: `${connection!.name} ${describeSelector(local)} ${describeSelector(remote)} ${sa.identity}`,
     role: exchange.role,
     connection: connection!,
     peer: sa.peer,
+    identity: sa.identity,
     remoteId: sa.remoteId!,
     localId: sa.localId!,
     local: sa.local,

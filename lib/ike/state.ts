@@ -105,6 +105,8 @@ export interface Phase1Negotiation {
   proof?: Payload;
   certificates: readonly Certificate[];
   sendInitialContact?: boolean;
+  /** We end the SA before the time that the initiator offered. */
+  endsEarlier?: boolean;
   receivedInitialContact?: boolean;
   secretOrigin?: Origin;
 }
@@ -139,6 +141,8 @@ export interface Phase1Sa {
   readonly role: Role;
   /** Its section as it was when the negotiation began; once established, as it is now. */
   peer: Peer;
+  /** Of the peer, across SAs; empty until it stands fast. */
+  identity: string;
   readonly initiatorCookie: Bytes;
   /** Zeros until the responder has chosen. */
   responderCookie: Bytes;
@@ -166,6 +170,8 @@ export interface Phase1Sa {
   establishedAt: number;
   /** A newer one took its place. */
   replaced: boolean;
+  /** It said INITIAL-CONTACT. */
+  initialContact?: boolean;
   /** The identity of the peer whose pairs it is to ask after. */
   probes?: string;
   reassembly?: { readonly since: number; readonly pieces: Reassembly };
@@ -284,6 +290,8 @@ export interface SaPair {
   readonly role: Role;
   readonly connection: Connection;
   readonly peer: Peer;
+  /** Of the peer, as its phase 1 SAs have it. */
+  readonly identity: string;
   readonly remoteId: Identification;
   readonly localId: Identification;
   local: Endpoint;
@@ -313,7 +321,7 @@ export interface Want {
   readonly remote: Endpoint;
   readonly local?: Endpoint;
   /** The peer's identity, where an SA with somebody else of the same section will not do. */
-  readonly remoteId?: Identification;
+  readonly identity?: string;
   readonly localSelector?: ClientSelector;
   readonly remoteSelector?: ClientSelector;
   /** The pair that is being replaced. */

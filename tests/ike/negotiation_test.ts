@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ESP_CIPHERS } from "../../lib/crypto/algorithms.ts";
 import { generateRsaKey, type KeyObject, publicKeyOf, signRsaBare, verifyRsaBare } from "../../lib/crypto/signature.ts";
+import type { LifeRule } from "../../lib/ike/configuration.ts";
 import type { Computation, ComputationResult } from "../../lib/ike/events.ts";
 import { formatId, textId } from "../../lib/isakmp/identification.ts";
 import { IKE_AUTHENTICATION } from "../../lib/isakmp/numbers.ts";
@@ -73,6 +74,40 @@ Deno.test("limits in kilobytes: offered, or the responder's own, told by RESPOND
   assertEquals(told.east.kernel.current(NAME)!.hard.bytes, 1_024_000);
   const { soft, hard } = told.west.kernel.current(NAME)!;
   assert(soft.bytes > 0.8 * hard.bytes && soft.bytes < hard.bytes && soft.seconds < hard.seconds);
+});
+
+Deno.test("a life that is longer than a default one is capped and told; longer than one that was written, refused", () => {
+  const weeks = { offer: 2147483, least: 2147483, most: 2147483 };
+  const capped = <T extends { lives: readonly LifeRule[] | "ANY" }>(transform: T): T => ({
+    ...transform,
+    lives: (transform.lives as LifeRule[]).map((life) => ({ ...life, capped: true as const })),
+  });
+  const phase1 = phase1Transform();
+  const short = suite();
+  const ours = {
+    ...short,
+    protocols: short.protocols.map((each) => ({ ...each, transforms: each.transforms.map(capped) })),
+  };
+  const asks = {
+    suites: [suite({ life: weeks })],
+    west: {
+      transforms: [{ ...phase1, lives: (phase1.lives as LifeRule[]).map((life) => ({ ...life, duration: weeks })) }],
+    },
+  };
+  const { west, east } = assertUp({
+    ...asks,
+    east: { transforms: [capped(phase1)] },
+    eastConnection: { suites: [ours] },
+  });
+  for (const { kernel } of [west, east]) assertEquals(kernel.current(NAME)!.hard.seconds, 86400);
+  assertStringIncludes(east.texts("established", 1)[0], " 86400 seconds");
+  const [{ hardAt }] = west.ike.phase1Status();
+  assert(hardAt <= west.network.now + 86_400_000, "the initiator did not take RESPONDER-LIFETIME");
+  const strict = connected({ ...asks, eastConnection: { suites: [suite()] } });
+  assertStringIncludes(
+    strict.east.texts("failed", 1)[0],
+    "LIFE_DURATION (SECONDS): offered 2147483, allowed 60 to 86400",
+  );
 });
 
 // ---- signatures ----------------------------------------------------------------------------------------------------
