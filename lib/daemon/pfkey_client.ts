@@ -44,6 +44,7 @@ interface Waiting {
   readonly type: MessageType;
   readonly seq: number;
   readonly rows?: (message: Message) => void;
+  readonly timer?: ReturnType<typeof setTimeout>;
   resolve(message: Message): void;
   reject(error: Error): void;
 }
@@ -76,6 +77,11 @@ export class PfkeyClient implements Disposable {
   #writing = false;
   readonly #listeners = new Set<(message: Message | undefined) => void>();
   #failure: Error | undefined;
+  /**
+   * How long an answer (of a dump: all rows) may take, for requests made from now on. An engine that takes longer counts as gone: the connection ends
+   * with an {@linkcode EngineUnreachableError} that says so.
+   */
+  answerLimitMs = Infinity;
   /** Resolves when the connection has ended, for whatever reason. */
   readonly closed: Promise<void>;
 
@@ -147,6 +153,11 @@ export class PfkeyClient implements Disposable {
   onMessage(listener: (message: Message | undefined) => void): void {
     this.#listeners.add(listener);
     if (this.#failure) listener(undefined);
+  }
+
+  /** Why the connection has ended; undefined while it has not. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** Asks for the ACQUIREs of an SA type. */
@@ -236,9 +247,17 @@ export class PfkeyClient implements Disposable {
       if (this.#failure) return reject(this.#failure);
       const number = seq ?? this.#nextSeq();
       const octets = encodeMessage({ type, satype, seq: number, pid: this.pid, extensions });
-      this.#waiting.push({ type, seq: number, rows, resolve, reject });
+      const timer = Number.isFinite(this.answerLimitMs) ? this.#limit(type) : undefined;
+      this.#waiting.push({ type, seq: number, rows, timer, resolve, reject });
       this.#write(octets);
     });
+  }
+
+  #limit(type: MessageType): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      const seconds = this.answerLimitMs / 1000;
+      this.#end(new EngineUnreachableError(`the IPsec engine has not answered ${type} for ${seconds} seconds`));
+    }, this.answerLimitMs);
   }
 
   #nextSeq(): number {
@@ -300,6 +319,7 @@ export class PfkeyClient implements Disposable {
     const waiting = this.#waiting[index];
     if (waiting.rows && !message.errno && message.seq !== 0) return waiting.rows(message);
     this.#waiting.splice(index, 1);
+    clearTimeout(waiting.timer);
     if (!message.errno) return waiting.resolve(message);
     waiting.reject(new PfkeyError(message.errno, ERRNO[message.errno][1]));
   }
@@ -312,7 +332,10 @@ export class PfkeyClient implements Disposable {
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
-    for (const { reject } of this.#waiting.splice(0)) reject(failure);
+    for (const { reject, timer } of this.#waiting.splice(0)) {
+      clearTimeout(timer);
+      reject(failure);
+    }
     for (const listener of [...this.#listeners]) listener(undefined);
   }
 }

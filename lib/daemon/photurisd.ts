@@ -49,6 +49,8 @@ interface Ticket {
 
 const ADDRESSES_MS = 10_000;
 const RECONNECT_MS = 2_000;
+/** An engine that takes longer for an answer counts as gone. */
+const ANSWER_MS = 10_000;
 
 /** Runs until it is stopped. */
 export class Photurisd {
@@ -65,6 +67,8 @@ export class Photurisd {
   #wanted: StartRequest[] = [];
   /** SPIs whose SAs the engine refused, until their exchange's outcome has been told. */
   readonly #refused = new Map<string, string>();
+  /** What went with an engine that has gone, until there is one again. */
+  #lost: Photuris["inventory"] = { spis: [], requests: [] };
   #chain: Promise<void> = Promise.resolve();
   #busy = 0;
   #addressTimer: ReturnType<typeof setInterval> | undefined;
@@ -94,6 +98,7 @@ export class Photurisd {
   static async start(options: PhoturisdOptions): Promise<Photurisd> {
     const configuration = readConfiguration(options.directory);
     const daemon = new Photurisd(options, configuration);
+    daemon.#core = new Photuris(daemon.#settings(), monotonicMs(), randomOctets);
     try {
       for (const warning of configuration.warnings) options.log.write("warning", warning);
       if (options.checkModuli) await daemon.#checkModuli();
@@ -130,11 +135,11 @@ export class Photurisd {
 
   async #connect(): Promise<void> {
     const pfkey = await PfkeyClient.connect();
-    this.#engine = new PhoturisEngine(pfkey, this.#options.port, this.#configuration.conf.spiBytes);
-    this.#core = new Photuris(this.#settings(), monotonicMs(), randomOctets);
+    pfkey.answerLimitMs = ANSWER_MS;
+    this.#engine = new PhoturisEngine(pfkey, this.#options.port, this.#configuration.conf.spiBytes, this.#engine);
     await this.#engine.register();
     pfkey.onMessage((message) => {
-      if (!message) return void this.#reconnect();
+      if (!message) return void this.#reconnect(pfkey.failure);
       const acquire = readAcquire(message);
       if (acquire) this.#acquire(acquire);
       const expire = readExpire(message, (address) => this.#isOwn(address));
@@ -143,19 +148,49 @@ export class Photurisd {
     });
   }
 
-  /** The engine has ended: all SAs are gone with it. A new one gets new keys. */
-  async #reconnect(): Promise<void> {
+  /**
+   * The engine has ended, or does not answer any more. When there is one again it gets our flows back, and everything that
+   * had keys gets new ones: what was asked for here, and what peers had asked for.
+   */
+  async #reconnect(reason: Error | undefined): Promise<void> {
     if (this.#stopping) return;
-    this.#log("warning", "The IPsec engine has gone; waiting for it");
+    this.#log("warning", `${reason?.message ?? "the IPsec engine has gone"}; waiting for it`);
+    const { spis, requests } = this.#core.inventory;
+    this.#lost.spis.push(...spis);
+    this.#lost.requests.push(...requests);
     while (!this.#stopping) {
+      const given = this.#core.abandon(monotonicMs(), "Given up: the IPsec engine has gone");
+      this.#enqueue(() => this.#performAll(given));
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+      if (this.#stopping) return;
       try {
         await this.#connect();
-        this.#log("notice", "The IPsec engine is back");
-        return await this.#begin();
+        break;
       } catch (error) {
         if (!(error instanceof EngineUnreachableError)) throw error;
       }
+    }
+    try {
+      await this.#restore();
+    } catch (error) {
+      if (error instanceof PfkeyError) this.#log("error", `The engine refuses what it had before: ${error.message}`);
+      else if (!(error instanceof EngineUnreachableError)) throw error; // gone again, and this begins again
+    }
+  }
+
+  async #restore(): Promise<void> {
+    this.#log("notice", "The IPsec engine is back");
+    const { spis, requests } = this.#lost;
+    await this.#engine.restoreFlows();
+    // An engine that was only slow has them still.
+    for (const spi of spis) await this.#engine.remove(spi);
+    this.#lost = { spis: [], requests: [] };
+    const ofFile = await this.#begin();
+    const wishes = this.#wanted.filter((wish) => !ofFile.has(wishKey(wish)));
+    const started = this.#options.startup ? this.#wanted : wishes;
+    const isStarted = ({ peer }: StartRequest) => started.some((wish) => equalAddress(wish.peer.address, peer.address));
+    for (const request of [...wishes, ...requests.filter((request) => !isStarted(request))]) {
+      this.#later((core) => core.start(monotonicMs(), request));
     }
   }
 
@@ -239,7 +274,6 @@ export class Photurisd {
         try {
           spi = await this.#engine.reserve(peer, local, protocols);
         } catch (error) {
-          if (!(error instanceof PfkeyError)) throw error;
           this.#log("warning", `The engine gives no SPI: ${this.#engineWords(error, protocols)}`);
         }
         return queueMicrotask(() => this.#later((core) => core.reserved(monotonicMs(), token, spi)));
@@ -247,15 +281,22 @@ export class Photurisd {
       case "install":
         return await this.#install(effect);
       case "remove":
-        await this.#engine.remove(effect);
-        if (!this.#core.hasSpis(effect.local, effect.peer)) await this.#engine.removeFlows(effect.peer);
+        try {
+          await this.#engine.remove(effect);
+          if (!this.#core.hasSpis(effect.local, effect.peer)) await this.#engine.removeFlows(effect.peer);
+        } catch (error) {
+          if (!(error instanceof EngineUnreachableError)) throw error; // gone, and the SPI with it
+        }
         return;
       case "outcome":
         return this.#outcome(effect);
     }
   }
 
-  #engineWords(error: PfkeyError, protocols: readonly string[]): string {
+  /** What the engine answered, or that it did not. @throws any other error */
+  #engineWords(error: unknown, protocols: readonly string[]): string {
+    if (error instanceof EngineUnreachableError) return error.message;
+    if (!(error instanceof PfkeyError)) throw error;
     if (error.errno !== "EOPNOTSUPP") return error.message;
     const knobs = protocols.map((protocol) => `net.inet.${protocol}.enable=1`).join(" ");
     return `${error.message}; "ipsecbox sysctl ${knobs}" switches it on`;
@@ -277,7 +318,6 @@ export class Photurisd {
         await this.#engine.addFlows(flows.filter(({ selector }) => selector.direction === direction));
       }
     } catch (error) {
-      if (!(error instanceof PfkeyError)) throw error;
       const text = `The engine refuses an SA for ${formatAddress(peer)}: ${this.#engineWords(error, protocols)}`;
       this.#refused.set(formatAddress(peer), text);
       this.#log("error", text);
@@ -376,8 +416,9 @@ export class Photurisd {
     this.#wanted.push({ ...request, ticket: undefined });
   }
 
-  /** The entries of photuris.startup become wishes; with `-i` they wait until the peer begins. */
-  async #begin(): Promise<void> {
+  /** The entries of photuris.startup become wishes; with `-i` they wait until the peer begins. Returns their keys. */
+  async #begin(): Promise<Set<string>> {
+    const keys = new Set<string>();
     for (const entry of this.#configuration.startup) {
       const request = await this.#resolve(entry);
       if (typeof request === "string") {
@@ -385,8 +426,10 @@ export class Photurisd {
         continue;
       }
       this.#remember(request);
+      keys.add(wishKey(request));
       if (this.#options.startup) this.#later((core) => core.start(monotonicMs(), request));
     }
+    return keys;
   }
 
   // ---- addresses, signals

@@ -124,9 +124,12 @@ const SPI_TRIES = 8;
 
 /** The engine's side of all SPIs. Each method resolves when the engine has answered. */
 export class PhoturisEngine {
-  readonly #flows = new Map<string, Flow>();
+  readonly #flows: Map<string, Flow>;
 
-  constructor(readonly pfkey: PfkeyClient, readonly port: number, public spiBytes: number) {}
+  /** @param before the engine that this one is in place of */
+  constructor(readonly pfkey: PfkeyClient, readonly port: number, public spiBytes: number, before?: PhoturisEngine) {
+    this.#flows = new Map(before ? before.#flows : []);
+  }
 
   /** Asks for the ACQUIREs of both protocols. */
   async register(): Promise<void> {
@@ -192,16 +195,32 @@ export class PhoturisEngine {
     }
   }
 
+  /** Gives an engine that began anew the flows that must stay while there are no keys; the others come with the keys. */
+  async restoreFlows(): Promise<void> {
+    for (const [key, flow] of this.#flows) {
+      if (flow.type !== "use") await this.pfkey.addFlow(flow);
+      else {
+        this.#flows.delete(key);
+        await this.#deleteFlow(flow);
+      }
+    }
+  }
+
+  /** Deletes a flow that may be gone already. */
+  async #deleteFlow(flow: Flow): Promise<void> {
+    try {
+      await this.pfkey.deleteFlow(flow);
+    } catch (error) {
+      if (!(error instanceof PfkeyError && error.errno === "ESRCH")) throw error;
+    }
+  }
+
   /** Removes the flows that serve a peer only while keys exist ("use"), or with `all` every flow of every peer. */
   async removeFlows(peer: Address | "all"): Promise<void> {
     for (const [key, flow] of this.#flows) {
       if (peer !== "all" && (flow.type !== "use" || !equalAddress(flow.peer!, peer))) continue;
       this.#flows.delete(key);
-      try {
-        await this.pfkey.deleteFlow(flow);
-      } catch (error) {
-        if (!(error instanceof PfkeyError && error.errno === "ESRCH")) throw error;
-      }
+      await this.#deleteFlow(flow);
     }
   }
 }

@@ -249,14 +249,39 @@ export class Photuris {
   /** Other settings from now on. As SIGHUP asks, all exchanges are forgotten; SPIs live on. */
   reconfigure(now: number, settings: Settings): Effect[] {
     return this.#run(now, () => {
-      const core = this.#core;
-      for (const exchange of [...core.exchanges.values()]) {
-        if (exchange.state !== "ESTABLISHED") core.outcome(exchange, false, "Given up: the configuration is read anew");
-        core.enter(exchange, "ENDED");
-      }
-      core.queued.length = 0;
-      core.settings = settings;
+      this.#abandon("Given up: the configuration is read anew");
+      this.#core.settings = settings;
     });
+  }
+
+  /**
+   * The engine has lost everything: all exchanges and SPIs are forgotten, who waits for one is told `text`. What must be
+   * known of a peer for the next exchange stays.
+   */
+  abandon(now: number, text: string): Effect[] {
+    return this.#run(now, () => {
+      this.#abandon(text);
+      this.#core.spis.records.clear();
+    });
+  }
+
+  #abandon(text: string): void {
+    const core = this.#core;
+    for (const request of core.queued.splice(0)) {
+      core.effects.push({ do: "outcome", request, established: false, text });
+    }
+    for (const exchange of [...core.exchanges.values()]) {
+      if (exchange.state !== "ESTABLISHED") core.outcome(exchange, false, text);
+      core.enter(exchange, "ENDED");
+    }
+  }
+
+  /** All SPIs, and for each pair of ends what to ask for if they are lost. */
+  get inventory(): { spis: SpiReference[]; requests: StartRequest[] } {
+    const { records } = this.#core.spis;
+    const latest = new Map<string, SpiRecord>();
+    for (const record of records) latest.set(`${formatAddress(record.local)} ${formatAddress(record.peer)}`, record);
+    return { spis: [...records], requests: [...latest.values()].map(requestAgain) };
   }
 
   /** Ends everything: peers are told that our SPIs are gone, and the engine forgets both sides' SPIs. */

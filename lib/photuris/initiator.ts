@@ -1,5 +1,5 @@
 /** The initiator's steps, RFC 2522 3 to 5. Each answers the state to go to. @module */
-import { erase } from "../octets/bytes.ts";
+import { equal, erase } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
 import { decodeAttributes, encodeAttributes, formatAttributes } from "./attributes.ts";
 import { chooseForSpi, encodeChoices, formatChoices, type Options, type SectionChoice } from "./choose.ts";
@@ -315,6 +315,9 @@ export function receiveIdentityResponse(
 export function receiveResourceLimit(core: Core, exchange: Exchange, message: MessageOf<"Resource_Limit">): State {
   exchange.restart = { responderCookie: message.responderCookie, counter: message.counter };
   core.backOff(exchange);
+  // It names an exchange of which we know nothing: to ask the same again is no use, to name it is.
+  const isNamed = !isZero(message.responderCookie) && !equal(message.responderCookie, exchange.responderCookie);
+  if (isNamed && exchange.state === "COOKIE_SENT" && exchange.retransmission) exchange.retransmission.left = 0;
   core.log("notice", `${formatEndpoint(exchange.peer)} is short of resources; waiting longer before asking again`);
   return exchange.state;
 }

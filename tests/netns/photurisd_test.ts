@@ -220,6 +220,42 @@ Deno.test("startkey says why there are no keys: no host, no answer, another secr
   assertEquals((await startkey(west, "-n", `dst=${EAST}`)).stdout, "");
 });
 
+Deno.test("An engine that hangs or is killed costs its keys, and gets new ones without help", async () => {
+  await using net = await topology("phgone", twoHosts());
+  const [west, east] = [net.host("west"), net.host("east")];
+  const [engine, other] = await Promise.all([west, east].map(startEngine));
+  const setup = { args: ["-v"], conf: "\nconfig exchange_retransmit_timeout 1\n" };
+  const [daemon, peer] = await Promise.all([startDaemon(west, setup), startDaemon(east, setup)]);
+  assertEquals((await startkey(west, `dst=${EAST}`, "options=auth")).code, 0);
+  const flows = async (host: Host) => (await host.ipsecbox(["ipsecadm", "show"], { check: false })).stdout;
+  const keyed = () =>
+    waitFor(async () => /^ah /m.test(await flows(west)) && (await west.ping(EAST)).received === 1, "new keys", 30_000);
+  await keyed();
+
+  engine.signal("SIGSTOP");
+  const asked = await startkey(west, `dst=${EAST}`, "options=auth");
+  assertEquals(asked.code, 1);
+  assertMatch(asked.stderr, /has not answered GETSPI for 10 seconds|the IPsec engine has gone/);
+  assertMatch(daemon.output(), /the IPsec engine has not answered GETSPI for 10 seconds; waiting for it/);
+  engine.signal("SIGCONT");
+  await waitFor(() => /The IPsec engine is back/.test(daemon.output()), "the engine", 30_000);
+  await keyed();
+  // Nothing of the time before is left but the SPI that was asked for: one SA for each direction.
+  const sas = (await flows(west)).split(/^(?=\S)/m).filter((part) =>
+    part.startsWith("ah ") && !part.includes("larval")
+  );
+  assertEquals(sas.length, 2, sas.join(""));
+
+  // Killed while an exchange is under way; the peer of whom nothing was asked loses its engine, too.
+  const asking = startkey(west, `dst=${EAST}`, "options=auth");
+  for (const one of [engine, other]) await one.stop("SIGKILL");
+  await asking; // an outcome, whichever
+  await Promise.all([west, east].map(startEngine));
+  await waitFor(() => (daemon.output() + peer.output()).match(/engine is back/g)?.length === 3, "both engines", 30_000);
+  assertMatch(await flows(west), /require/);
+  await keyed();
+});
+
 Deno.test("photurisd goes into the background, says on the way what is wrong, and keeps its secrets to itself", async () => {
   await using net = await topology("phbg", twoHosts());
   const west = net.host("west");

@@ -120,7 +120,7 @@ Deno.test("A young exchange in the way means Resource_Limit; a request that name
   const [limit] = of("Resource_Limit").map(({ octets }) => decodeMessage(octets));
   const [first] = of("Identity_Response").map(({ octets }) => decodeMessage(octets));
   assertEquals(limit.responderCookie, first.responderCookie);
-  network.run(120_000);
+  network.run(1000 + 2000 * west.settings.times.retransmitTimeout + 2_000); // at the next timeout, which is doubled
   assert(west.outcomes[1].established);
   assertEquals(of("Identity_Response").length, 2);
 });
