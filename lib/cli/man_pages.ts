@@ -1118,7 +1118,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-pki.8": {
-    source: "9f445c61de8a6380",
+    source: "bd597ab353e7e324",
     text: `IPSECBOX-PKI(8)             System Manager's Manual            IPSECBOX-PKI(8)
 
 NAME
@@ -1127,9 +1127,12 @@ NAME
 
 SYNOPSIS
      ipsecbox pki ca -s SUBJECT -o ca.crt -k ca.key [-b BITS] [-d DAYS]
-              [-p PATHLENGTH]
+              [-p PATHLENGTH] [-c PARENT.crt -K PARENT.key]
      ipsecbox pki cert -s SUBJECT -i ID ... -c ca.crt -k ca.key -o NAME.crt -n
               NAME.key [-t TYPE] [-b BITS] [-d DAYS]
+     ipsecbox pki sign -c ca.crt -k ca.key -o NAME.crt [-i ID ...] [-t TYPE]
+              [-d DAYS] NAME.csr
+     ipsecbox pki renew -c ca.crt -k ca.key -o NEW.crt [-d DAYS] OLD.crt
      ipsecbox pki crl -c ca.crt -k ca.key -o ca.crl [-d DAYS] [-r REASON]
               [REVOKED.crt ...]
      ipsecbox pki show FILE ...
@@ -1141,7 +1144,9 @@ DESCRIPTION
      standard error which openssl commands do the same.
 
      ca      a new key, and a certificate of an authority with it, signed by
-             itself
+             itself, or with -c and -K by an authority above it.  Peers keep
+             the highest one in /etc/isakmpd/ca/; an intermediate one goes to
+             /etc/isakmpd/certs/ of the peers whose certificates it signs
 
      cert    a new key for a peer, and a certificate of the authority for it.
              -i is the identity that the peer's ID payload will have: an
@@ -1150,12 +1155,21 @@ DESCRIPTION
              /etc/isakmpd/private/local.key, NAME.crt to /etc/isakmpd/certs/,
              ca.crt to /etc/isakmpd/ca/ of every peer
 
+     sign    a certificate for a peer that made its key itself and sends a
+             request (PKCS#10) for it.  Name and key are those of the request,
+             the identities those of -i; without -i those that it asks for:
+             read what is printed.  A request makes nobody an authority
+
+     renew   a certificate with the name, key and identities of one that nears
+             its end.  Of an authority that signed itself: -c and OLD.crt are
+             the same file
+
      crl     a list of revoked certificates.  What the file lists already
              stays listed.  It goes to /etc/isakmpd/crls/. REASON is
              keyCompromise, CACompromise, affiliationChanged, superseded,
              cessationOfOperation, privilegeWithdrawn
 
-     show    certificates, CRLs and keys in words
+     show    certificates, requests, CRLs and keys in words
 
      dn      a certificate's name as a policy's Licensees has it:
              "DN:/C=SE/O=MySite/CN=gw"
@@ -1165,7 +1179,9 @@ DESCRIPTION
 
      SUBJECT is a name in one line, /C=SE/O=MySite/CN=gw.mysite.se; put the ID
      into the CN, so that names stay unique.  BITS: an RSA key (2048 if not
-     given), or 256, 384 or 521 for ECDSA.  DAYS: 365, for a CRL 30.
+     given), or 256, 384 or 521 for ECDSA.  DAYS: 365, for a CRL 30; no
+     certificate outlives its authority's.  PATHLENGTH: so many authorities
+     may be below it.
 
      example:
 

@@ -1,11 +1,19 @@
 /** Certificates, CRLs and keys in words. @module */
-import { describeKey, encodePublicKey, parsePrivateKey, type PublicKey, publicKeyOf } from "../crypto/signature.ts";
+import {
+  describeKey,
+  encodePublicKey,
+  parsePrivateKey,
+  parsePublicKey,
+  type PublicKey,
+  publicKeyOf,
+} from "../crypto/signature.ts";
 import { hash } from "../crypto/hash.ts";
 import { formatHex } from "../octets/hex.ts";
 import { type Certificate, type CertificateTime, parseCertificate } from "../x509/certificate.ts";
 import { parseRevocationList } from "../x509/crl.ts";
 import { describeIdentity } from "../x509/identity.ts";
 import { parsePem } from "../x509/pem.ts";
+import { parseRequest } from "../x509/request.ts";
 
 /** One thing in a file, and the openssl command that shows it. */
 export interface Description {
@@ -67,12 +75,21 @@ export function describeFile(octets: Uint8Array, path: string): Description[] {
       ]);
       return [{ text, command: `openssl crl -in ${path} -noout -text` }];
     }
+    if (label.endsWith("CERTIFICATE REQUEST")) {
+      const { subject, identities, spki } = parseRequest(der);
+      const text = rows([
+        ["request of", subject.text || "(empty)"],
+        ["identities", identities.map(describeIdentity).join(", ") || "none"],
+        ["key", keyText(parsePublicKey(spki))],
+      ]);
+      return [{ text, command: `openssl req -in ${path} -noout -verify -text` }];
+    }
     if (label.endsWith("PRIVATE KEY")) {
       const text = rows([["private key", keyText(publicKeyOf(parsePrivateKey(der)))]]);
       return [{ text, command: `openssl pkey -in ${path} -noout -text_pub` }];
     }
     return [];
   });
-  if (descriptions.length === 0) throw new Error("neither a certificate, a CRL nor a private key is in it");
+  if (descriptions.length === 0) throw new Error("no certificate, request, CRL or private key is in it");
   return descriptions;
 }

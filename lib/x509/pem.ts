@@ -34,7 +34,9 @@ export function parsePem(text: string): PemBlock[] {
 export function decodeFile(file: Uint8Array, label: string): Bytes[] {
   if (file[0] === 0x30) return [file.slice() as Bytes];
   const blocks = parsePem(new TextDecoder().decode(file));
-  const found = blocks.filter((block) => block.label === label || block.label === `TRUSTED ${label}`);
+  const found = blocks.filter((block) =>
+    block.label === label || block.label === `TRUSTED ${label}` || block.label === `NEW ${label}`
+  );
   if (found.length > 0) return found.map(({ octets }) => octets);
   const others = blocks.length ? `, only ${[...new Set(blocks.map((block) => block.label))].join(", ")}` : "";
   throw new CertificateError(`no PEM block ${label}${others}`);

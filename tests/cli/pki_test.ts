@@ -166,6 +166,104 @@ Deno.test("the openssl commands that pki ca and pki cert name make the same", as
   assertEquals(shell("openssl verify -CAfile ca.crt gw.crt"), "gw.crt: OK\n");
 });
 
+Deno.test("pki makes intermediate authorities, signs requests and renews; openssl accepts all of it, and makes the same", async () => {
+  using place = folder();
+  const { run, shell } = place;
+  ok(await run("pki", "ca", "-s", "/O=My/CN=Root", "-o", "@ca.crt", "-k", "@ca.key", "-b", "256", "-p", "1"));
+  const parent = ["-c", "@ca.crt", "-K", "@ca.key"];
+  const inter = await run(
+    ...["pki", "ca", "-s", "/O=My/CN=Inter", "-o", "@inter.crt", "-k", "@inter.key", "-b", "256", "-p", "0", ...parent],
+  );
+  ok(inter);
+  shell(`openssl req -new -newkey rsa:2048 -nodes -keyout peer.key -subj /O=My/CN=peer -out peer.csr \\
+    -addext 'subjectAltName=DNS:peer.my.se,IP:10.0.0.7' -addext basicConstraints=critical,CA:TRUE
+    openssl req -new -key peer.key -subj /O=My/CN=bare -out bare.csr`);
+  const by = ["-c", "@inter.crt", "-k", "@inter.key"];
+  const signed = await run("pki", "sign", ...by, "-o", "@peer.crt", "@peer.csr");
+  ok(signed);
+  assertMatch(signed.out, /peer.crt: \/O=My\/CN=peer, for FQDN peer.my.se, 10.0.0.7\n$/);
+  const chosen = await run("pki", "sign", ...by, "-o", "@other.crt", "-i", "other.my.se", "@peer.csr");
+  assertMatch(chosen.out, /it asked for FQDN peer.my.se, 10.0.0.7\n.*other.crt: .* for FQDN other.my.se\n$/);
+  const verify = (name: string) => shell(`openssl verify -x509_strict -CAfile ca.crt -untrusted inter.crt ${name}`);
+  const text = (name: string) =>
+    shell(`openssl x509 -in ${name} -noout -subject -issuer -pubkey -ext basicConstraints,keyUsage,subjectAltName`);
+  for (const name of ["inter.crt", "peer.crt", "other.crt"]) assertEquals(verify(name), `${name}: OK\n`);
+  assertMatch(text("peer.crt"), /CA:FALSE/); // whatever it asked for
+
+  const renewed = await run("pki", "renew", ...by, "-o", "@peer2.crt", "-d", "100", "@peer.crt");
+  ok(renewed);
+  assertEquals(verify("peer2.crt"), "peer2.crt: OK\n");
+  assertEquals(text("peer2.crt"), text("peer.crt"));
+  const serial = (name: string) => shell(`openssl x509 -in ${name} -noout -serial`);
+  assertEquals(serial("peer2.crt") === serial("peer.crt"), false);
+  // The authorities: what they signed stays good under the new certificates.
+  ok(await run("pki", "renew", "-c", "@ca.crt", "-k", "@ca.key", "-o", "@inter2.crt", "@inter.crt"));
+  const root = await run("pki", "renew", "-c", "@ca.crt", "-k", "@ca.key", "-o", "@ca2.crt", "-d", "3650", "@ca.crt");
+  ok(root);
+  assertEquals(text("ca2.crt"), text("ca.crt"));
+  assertEquals(shell("openssl verify -x509_strict -CAfile ca2.crt -untrusted inter2.crt peer2.crt"), "peer2.crt: OK\n");
+
+  const ours = ["inter.crt", "peer.crt", "peer2.crt", "ca2.crt"].map(text).map((each) =>
+    each.replace(/-----B[^]*-----\n/, "")
+  );
+  const commands = [inter, signed, renewed, root].map(({ err }) => err).join("");
+  for (const name of ["inter.crt", "inter.key", "peer.crt", "peer2.crt", "ca2.crt"]) {
+    Deno.removeSync(`${place.path}/${name}`);
+  }
+  shell(`set -e\n${commands}`);
+  assertEquals(
+    ["inter.crt", "peer.crt", "peer2.crt", "ca2.crt"].map(text).map((each) => each.replace(/-----B[^]*-----\n/, "")),
+    ours,
+  );
+  assertEquals(verify("peer2.crt"), "peer2.crt: OK\n");
+
+  assertMatch(
+    (await run("pki", "show", "@peer.csr")).out,
+    /request of .*CN=peer\nidentities {2}FQDN peer.my.se, 10.0.0.7\n/,
+  );
+  const flip = decodeFile(Deno.readFileSync(`${place.path}/peer.csr`), "CERTIFICATE REQUEST")[0];
+  flip[flip.length - 1] ^= 1;
+  Deno.writeFileSync(`${place.path}/forged.csr`, flip);
+  for (
+    const [words, message] of [
+      [
+        ["sign", ...by, "-o", "@x.crt", "@forged.csr"],
+        /forged.csr: request: it is not signed with the key that it is for/,
+      ],
+      [["sign", ...by, "-o", "@x.crt", "@bare.csr"], /bare.csr: it asks for no identity; -i says which it gets/],
+      [["sign", ...by, "-o", "@x.crt", "@peer.crt"], /no PEM block CERTIFICATE REQUEST, only CERTIFICATE/],
+      [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-c", "@inter.crt", "-K", "@inter.key"], /path length 0/],
+      [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-c", "@ca.crt"], /-K: the authority's key is missing/],
+      [
+        ["renew", "-c", "@ca.crt", "-k", "@ca.key", "-o", "@x.crt", "@peer.crt"],
+        /CN=Root did not issue it, .*CN=Inter/,
+      ],
+      [
+        [
+          "cert",
+          "-s",
+          "/CN=x",
+          "-i",
+          "x.worksite.se",
+          "-c",
+          `${FIXTURES}constrained.crt`,
+          "-k",
+          `${FIXTURES}twin.key`,
+          "-o",
+          "@x.crt",
+          "-n",
+          "@x.key",
+        ],
+        /FQDN x.worksite.se is not permitted by the name constraints of .*Constrained/,
+      ],
+    ] as const
+  ) {
+    const { status, err } = await run("pki", ...words);
+    assertEquals(status > 0, true, words.join(" "));
+    assertMatch(err, message);
+  }
+});
+
 Deno.test("pki shows names and certificates as a policy has them", async () => {
   using place = folder();
   const { run, shell } = place;
@@ -224,7 +322,7 @@ Deno.test("pki says what is wrong with its arguments and files", async () => {
     [["crl", ...authority, "-o", "@none/x"], /none\/x: /],
     [["dn"], /one file is needed, not 0/],
     [["dn", key], /no PEM block CERTIFICATE, only PRIVATE KEY/],
-    [["show", "/dev/null"], /neither a certificate, a CRL nor a private key/],
+    [["show", "/dev/null"], /no certificate, request, CRL or private key/],
   ];
   for (const [words, message] of cases) {
     const { status, err } = await place.run("pki", ...words);

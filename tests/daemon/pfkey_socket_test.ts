@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { PfkeyClient } from "../../lib/daemon/pfkey_client.ts";
+import { EngineUnreachableError, PfkeyClient } from "../../lib/daemon/pfkey_client.ts";
 import { MOST_QUEUED_OCTETS, PfkeyServer } from "../../lib/daemon/pfkey_server.ts";
 import { encodeMessage, Framer, type Message, readHeader } from "../../lib/pfkey/message.ts";
 import { saExtensions } from "../../lib/pfkey/sa_message.ts";
@@ -192,4 +192,24 @@ Deno.test("programs that connect before the engine is ready wait, and are then s
   const never = await PfkeyServer.listen({ ...handlers, ready: new Promise(() => {}) }, directory);
   await never.close();
   Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("an engine that does not answer in time counts as gone, and the error says what it left unanswered", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    using listener = Deno.listen({ transport: "unix", path: `${directory}/pfkey.sock` });
+    const accepted = listener.accept();
+    using client = await PfkeyClient.connect(`${directory}/pfkey.sock`);
+    using _silent = await accepted;
+    client.answerLimitMs = 50;
+    await assertRejects(
+      () => client.register("ESP"),
+      EngineUnreachableError,
+      "the IPsec engine has not answered REGISTER for 0.05 seconds",
+    );
+    await client.closed;
+    await assertRejects(() => client.register("ESP"), EngineUnreachableError);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });
