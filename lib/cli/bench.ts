@@ -161,7 +161,7 @@ async function sendTo(words: readonly string[], { seconds, json }: Options): Pro
 async function receiveOn(words: readonly string[]): Promise<number> {
   const port = portOf(words[0]);
   try {
-    return await receive(port, "0.0.0.0", (port) => print(`receiving on TCP port ${port}\n`, Deno.stderr));
+    return await receive(port, (port) => print(`receiving on TCP port ${port}\n`, Deno.stderr));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new CommandError(`cannot receive on TCP port ${port}: ${error.message}`);

@@ -23,9 +23,19 @@ export interface StreamResult {
   readonly tripMostMs?: number;
 }
 
+/** A listener for IPv6 and IPv4, or for IPv4 where the kernel has no other. */
+function listenEverywhere(port: number): Deno.Listener {
+  try {
+    return Deno.listen({ port, hostname: "::" });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw error;
+    return Deno.listen({ port, hostname: "0.0.0.0" });
+  }
+}
+
 /** Receives streams one after the other, until it is ended, and tells each sender what came. */
-export async function receive(port: number, hostname: string, listening: (port: number) => void): Promise<never> {
-  const listener = Deno.listen({ port, hostname });
+export async function receive(port: number, listening: (port: number) => void): Promise<never> {
+  const listener = listenEverywhere(port);
   listening((listener.addr as Deno.NetAddr).port);
   const buffer = new Uint8Array(BUFFER_OCTETS);
   for (;;) {
