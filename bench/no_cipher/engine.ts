@@ -8,7 +8,7 @@ const ROOT = dirname(dirname(import.meta.dirname!));
 const url = (path: string) => pathToFileURL(join(ROOT, path)).href;
 
 /** deno.json's names, and this folder's crypto for all modules but those of this folder. */
-function importMap(): string {
+export function importMap(): string {
   const text = Deno.readTextFileSync(join(ROOT, "deno.json"));
   const { imports } = JSON.parse(text.replaceAll(/^\s*\/\/.*$/gm, ""));
   const real = url("lib/crypto/libcrypto.ts");
