@@ -11,6 +11,7 @@ import { removeTable } from "../linux/nft.ts";
 import { confine } from "../linux/confine.ts";
 import { SysctlError } from "../linux/sysctl.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
+import { holdersInTheWay } from "../linux/proc.ts";
 import { type Capability, restrain } from "../linux/privileges.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
@@ -139,7 +140,11 @@ export async function run(args: string[]): Promise<number> {
   if (open) return await openUp();
   // In the daemons' group it can give its sockets to it.
   const daemons = daemonUser();
-  if (!check) confine({ keep: KEPT, groups: daemons && [daemons.gid] });
+  const environment = holdersInTheWay({
+    udpPorts: options.udpPort ? [options.udpPort] : [],
+    tun: options.interfaceName,
+  });
+  if (!check) confine({ keep: KEPT, groups: daemons && [daemons.gid], environment });
   const log = logTo(verbose);
   let enc: Enc | undefined;
   let metrics: MetricsServer | undefined;

@@ -11,6 +11,7 @@ import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";
 import { confine } from "../linux/confine.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
+import { holdersInTheWay } from "../linux/proc.ts";
 import { restrain, socketCapabilities } from "../linux/privileges.ts";
 import { SystemError } from "../ffi/errno.ts";
 import { CommandError } from "./command.ts";
@@ -155,7 +156,8 @@ export async function run(args: string[]): Promise<number> {
     const files = [pidFile, reportFile, join(dirname(reportFile), "isakmpd.result")];
     handOver(user, { files, fifos: fifo === "-" ? [] : [fifo] });
   }
-  confine({ keep: socketCapabilities(), user, groups: user && [] });
+  const environment = holdersInTheWay({ udpPorts: [options.ports.ike, options.ports.nat] });
+  confine({ keep: socketCapabilities(), user, groups: user && [], environment });
   if (warning) print(`isakmpd: ${warning}\n`, Deno.stderr);
   const log = new Log(options.foreground ? stderrSink() : syslogSink("isakmpd"));
   for (const { name, level } of options.debug) log.setLevel(name, level);

@@ -3,7 +3,7 @@
 /** A page by file name; `source` is the digest of the page it was made from. */
 export const MAN_PAGES: Readonly<Record<string, { readonly source: string; readonly text: string }>> = {
   "certpatch.8": {
-    source: "1c19ab1ea0f13018",
+    source: "199322d63905a3c1",
     text: `CERTPATCH(8)                System Manager's Manual               CERTPATCH(8)
 
 NAME
@@ -41,6 +41,11 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Make a certificate that isakmpd accepts for an address:
+
+           certpatch -i 192.0.2.1 -k ca.key west.crt west-ip.crt
+
 SEE ALSO
      ipsecbox(8), ipsecbox-pki(8), isakmpd(8)
 
@@ -48,7 +53,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecadm.8": {
-    source: "fb57fcb2c2d2387e",
+    source: "87da9afec0c5f776",
     text: `IPSECADM(8)                 System Manager's Manual                IPSECADM(8)
 
 NAME
@@ -628,9 +633,35 @@ COMMANDS
 
            ipsecadm monitor
 
+FILES
+     /run/ipsecbox/pfkey.sock
+             where the engine is asked
+
+     /etc/ipsecbox/rc.conf
+             lines of this command that the engine begins with
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     An SA in each direction and the flows that demand it, between two
+     networks:
+
+           ipsecbox genkey 160 > /etc/key && chmod 600 /etc/key
+           ipsecadm new esp -src 192.0.2.1 -dst 192.0.2.2 -spi 1000 \\
+               -forcetunnel -enc aes-gcm -keyfile /etc/key
+           ipsecadm flow -proto esp -src 192.0.2.1 -dst 192.0.2.2 \\
+               -addr 10.1.0.0/24 10.2.0.0/24 -out -require
+           ipsecadm flow -proto esp -src 192.0.2.1 -dst 192.0.2.2 \\
+               -addr 10.2.0.0/24 10.1.0.0/24 -in -require
+
+DIAGNOSTICS
+     cannot reach the IPsec engine at PATH: start it with "ipsecbox enc"
+             No engine runs, or it has another run directory ( IPSECBOX_RUN).
+
+     no permission to use the IPsec engine's socket PATH: only root may
+             Run the command as root.
 
 SEE ALSO
      ipsecbox(8), ipsecbox-enc(8), ipsecbox-genkey(8), ipsecbox-kern-ipsec(8),
@@ -640,7 +671,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-bench.8": {
-    source: "b20b321649b78812",
+    source: "94984990d243abd5",
     text: `IPSECBOX-BENCH(8)           System Manager's Manual          IPSECBOX-BENCH(8)
 
 NAME
@@ -681,6 +712,11 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Half a minute of everything, for a program to read:
+
+           ipsecbox bench --json
+
 SEE ALSO
      ipsecbox(8)
 
@@ -688,7 +724,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-check.8": {
-    source: "d2c88c370ac9e68f",
+    source: "3f7a9d83598be2f6",
     text: `IPSECBOX-CHECK(8)           System Manager's Manual          IPSECBOX-CHECK(8)
 
 NAME
@@ -716,6 +752,12 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Look at one configuration, and whether two agree:
+
+           ipsecbox check -v /etc/isakmpd/isakmpd.conf
+           ipsecbox check west.conf east.conf
+
 SEE ALSO
      isakmpd.conf(5), ipsecbox(8), isakmpd(8)
 
@@ -723,7 +765,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-completion.8": {
-    source: "49c5e7f4f2832be8",
+    source: "a45b8b52cf0111e4",
     text: `IPSECBOX-COMPLETION(8)      System Manager's Manual     IPSECBOX-COMPLETION(8)
 
 NAME
@@ -752,6 +794,12 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     For this session of bash, and for all of zsh:
+
+           . <(ipsecbox completion bash)
+           ipsecbox completion zsh > ~/.zfunc/_ipsecbox
+
 SEE ALSO
      ipsecbox(8)
 
@@ -759,7 +807,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-doctor.8": {
-    source: "c844d5be61cf1d55",
+    source: "f79fbae9400d8997",
     text: `IPSECBOX-DOCTOR(8)          System Manager's Manual         IPSECBOX-DOCTOR(8)
 
 NAME
@@ -793,9 +841,25 @@ DESCRIPTION
      Prints "ok" and exits with 0 when nothing was found, with 1 when
      something was.
 
+FILES
+     /etc/isakmpd/isakmpd.conf
+             read, to look for its files and certificates
+
+     /etc/photuris/secrets.conf
+             looked at for its mode
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     Everything, and one connection from end to end:
+
+           ipsecbox doctor
+           ipsecbox doctor 10.2.0.10
+
+DIAGNOSTICS
+     ok      Nothing was found.
 
 SEE ALSO
      ipsecbox(8)
@@ -804,7 +868,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-dump.8": {
-    source: "680603cc6f913be1",
+    source: "04ef1c7570ecfb18",
     text: `IPSECBOX-DUMP(8)            System Manager's Manual           IPSECBOX-DUMP(8)
 
 NAME
@@ -874,6 +938,14 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     What goes over the wire, what a tunnel holds, and a capture for later:
+
+           ipsecbox dump -i eth0 esp and host 192.0.2.1
+           ipsecbox dump --sa -vv -i eth0
+           ipsecbox dump -w ike.pcap -i eth0 isakmp
+           ipsecbox dump -r ike.pcap -vv -x
+
 SEE ALSO
      ipsecbox(8)
 
@@ -881,7 +953,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-enc.8": {
-    source: "c45f60538b58cc4f",
+    source: "313cfb9776041cc2",
     text: `IPSECBOX-ENC(8)             System Manager's Manual            IPSECBOX-ENC(8)
 
 NAME
@@ -948,9 +1020,60 @@ FILES
      /etc/ipsecbox/sysctl.conf
              settings
 
+     /run/ipsecbox/ike.sock
+             through which isakmpd has the UDP encapsulation port
+
+     /run/ipsecbox/enc.pid
+             process id; locked
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     Whether an engine can run here; one that is looked at by Prometheus:
+
+           ipsecbox enc -n
+           ipsecbox enc --metrics 9100
+
+DIAGNOSTICS
+     ready: interface NAME, process NUMBER
+             SAs and flows of rc.conf are in force.
+
+     an IPsec engine runs already
+             One engine has one run directory.  End that one, or give this
+             another IPSECBOX_RUN and interface.
+
+     root or CAP_NET_ADMIN is needed
+             The engine makes an interface, routes and filters: start it as
+             root.
+
+     cleartext of NUMBER flows is held back until they are given again or
+             flushed
+             An engine before this one was killed.  What its flows forbid
+             stays forbidden until rc.conf, isakmpd or photurisd gives the
+             flows again, or "ipsecadm flush" lets go.
+
+     removed NUMBER rules and NUMBER routes that an engine left behind
+             Nothing is to be done.
+
+     NUMBER lines of PATH are in force
+             That many lines of rc.conf were taken; lines that were not are
+             named before, with file and line.
+
+     it holds keys and others may read it: chmod 600
+             rc.conf was read nevertheless.  Make it private.
+
+     cannot accept on PATH
+             No more file descriptors: raise the limit (ulimit -n,
+             LimitNOFILE).
+
+     refused a program on PATH: NUMBER are connected
+             Something connects again and again, and does not end.
+
+     peer ADDRESS now sends from UDP port NUMBER
+             A NAT box between has given the peer another port; packets go
+             there now.
 
 SEE ALSO
      ipsecbox-rc.conf(5), ipsecbox-sysctl.conf(5), ipsecadm(8), ipsecbox(8),
@@ -960,7 +1083,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-genkey.8": {
-    source: "1d2a723f763c5f17",
+    source: "59da9256e2250674",
     text: `IPSECBOX-GENKEY(8)          System Manager's Manual         IPSECBOX-GENKEY(8)
 
 NAME
@@ -984,6 +1107,11 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     A key for aes-gcm, which has 16 octets and 4 of salt:
+
+           (umask 077; ipsecbox genkey 160 > /etc/esp-key)
+
 SEE ALSO
      ipsecbox(8)
 
@@ -991,7 +1119,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-install.8": {
-    source: "96d728f0d9e84378",
+    source: "bfbe24934c8366dc",
     text: `IPSECBOX-INSTALL(8)         System Manager's Manual        IPSECBOX-INSTALL(8)
 
 NAME
@@ -1027,9 +1155,29 @@ DESCRIPTION
              a directory that becomes the root of a system, for packages and
              images; /
 
+FILES
+     PREFIX/share/ipsecbox/installed
+             what was put where
+
+     /var/cache/ipsecbox
+             where the packed program unpacks itself
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     Into this system, and into an image that is being made:
+
+           ./ipsecbox install
+           ./ipsecbox install --root /tmp/image --prefix /usr
+
+DIAGNOSTICS
+     is there already and not ours
+             Something else has that name: remove it, or use --force.
+
+     it is the single file that is installed
+             The program was started from its source.
 
 SEE ALSO
      ipsecbox(8)
@@ -1038,7 +1186,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-kern-ipsec.8": {
-    source: "9e37f25d6250e826",
+    source: "32274bee3f1f48d0",
     text: `IPSECBOX-KERN-IPSEC(8)      System Manager's Manual     IPSECBOX-KERN-IPSEC(8)
 
 NAME
@@ -1055,6 +1203,18 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     SAs as /kern/ipsec showed them:
+
+           ipsecbox kern-ipsec
+
+DIAGNOSTICS
+     cannot reach the IPsec engine at PATH: start it with "ipsecbox enc"
+             No engine runs, or it has another run directory ( IPSECBOX_RUN).
+
+     no permission to use the IPsec engine's socket PATH: only root may
+             Run the command as root.
+
 SEE ALSO
      ipsecbox(8)
 
@@ -1062,7 +1222,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-man.8": {
-    source: "59af81d79d185fb9",
+    source: "37438e2564f20461",
     text: `IPSECBOX-MAN(8)             System Manager's Manual            IPSECBOX-MAN(8)
 
 NAME
@@ -1084,6 +1244,12 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     A page, and which there are:
+
+           ipsecbox man isakmpd.conf
+           ipsecbox man
+
 SEE ALSO
      ipsecbox(8)
 
@@ -1091,7 +1257,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-netstat.8": {
-    source: "62f9688994d18758",
+    source: "6da0d66ab7975520",
     text: `IPSECBOX-NETSTAT(8)         System Manager's Manual        IPSECBOX-NETSTAT(8)
 
 NAME
@@ -1111,6 +1277,19 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Flows, and counters of ESP:
+
+           ipsecbox netstat -rn -f encap
+           ipsecbox netstat -s -p esp
+
+DIAGNOSTICS
+     cannot reach the IPsec engine at PATH: start it with "ipsecbox enc"
+             No engine runs, or it has another run directory ( IPSECBOX_RUN).
+
+     no permission to use the IPsec engine's socket PATH: only root may
+             Run the command as root.
+
 SEE ALSO
      ipsecbox(8)
 
@@ -1118,7 +1297,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-pki.8": {
-    source: "bd597ab353e7e324",
+    source: "aec6eab6c97c4aa2",
     text: `IPSECBOX-PKI(8)             System Manager's Manual            IPSECBOX-PKI(8)
 
 NAME
@@ -1193,6 +1372,13 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     An authority and a certificate for a gateway:
+
+           ipsecbox pki ca -s /CN=Authority -o ca.crt -k ca.key
+           ipsecbox pki cert -s /CN=west -i 192.0.2.1 -c ca.crt -k ca.key \\
+               -o west.crt -n west.key
+
 SEE ALSO
      isakmpd.conf(5), certpatch(8), ipsecbox(8), isakmpd(8)
 
@@ -1200,7 +1386,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-policy.8": {
-    source: "bbca46f99f013a2c",
+    source: "7ffb122d8d2097db",
     text: `IPSECBOX-POLICY(8)          System Manager's Manual         IPSECBOX-POLICY(8)
 
 NAME
@@ -1257,6 +1443,12 @@ DESCRIPTION
 EXIT STATUS
      0 when the policy says true, 1 when it says false.
 
+EXAMPLES
+     Whether a key may have ESP with AES:
+
+           ipsecbox policy test -k rsa-hex:3044 /etc/isakmpd/isakmpd.policy \\
+               esp_present=yes esp_enc_alg=aes
+
 SEE ALSO
      keynote(1), isakmpd.policy(5), ipsecbox(8), isakmpd(8)
 
@@ -1303,7 +1495,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-status.8": {
-    source: "37de6bff36f68cd7",
+    source: "b755fbc7662d31a7",
     text: `IPSECBOX-STATUS(8)          System Manager's Manual         IPSECBOX-STATUS(8)
 
 NAME
@@ -1331,6 +1523,20 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     On one screen, for a program, for Prometheus:
+
+           ipsecbox status
+           ipsecbox status --json
+           ipsecbox status --prometheus
+
+DIAGNOSTICS
+     cannot reach the IPsec engine at PATH: start it with "ipsecbox enc"
+             No engine runs, or it has another run directory ( IPSECBOX_RUN).
+
+     no permission to use the IPsec engine's socket PATH: only root may
+             Run the command as root.
+
 SEE ALSO
      ipsecbox(8)
 
@@ -1338,7 +1544,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-sysctl.8": {
-    source: "56b8f7c7d11b4dfb",
+    source: "18a8591f71c2658e",
     text: `IPSECBOX-SYSCTL(8)          System Manager's Manual         IPSECBOX-SYSCTL(8)
 
 NAME
@@ -1417,6 +1623,18 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Switch AH on for now and for good:
+
+           ipsecbox sysctl -w net.inet.ah.enable=1
+
+DIAGNOSTICS
+     cannot reach the IPsec engine at PATH: start it with "ipsecbox enc"
+             No engine runs, or it has another run directory ( IPSECBOX_RUN).
+
+     no permission to use the IPsec engine's socket PATH: only root may
+             Run the command as root.
+
 SEE ALSO
      ipsecbox-sysctl.conf(5), ipsecbox(8), ipsecbox-enc(8)
 
@@ -1453,7 +1671,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-top.8": {
-    source: "ee6664b217694bca",
+    source: "5ac39ffe3b37e7ad",
     text: `IPSECBOX-TOP(8)             System Manager's Manual            IPSECBOX-TOP(8)
 
 NAME
@@ -1477,6 +1695,18 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Every two seconds:
+
+           ipsecbox top -s 2
+
+DIAGNOSTICS
+     cannot reach the IPsec engine at PATH: start it with "ipsecbox enc"
+             No engine runs, or it has another run directory ( IPSECBOX_RUN).
+
+     no permission to use the IPsec engine's socket PATH: only root may
+             Run the command as root.
+
 SEE ALSO
      ipsecbox(8)
 
@@ -1484,7 +1714,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-uninstall.8": {
-    source: "7a8707a5893f6aa3",
+    source: "b001782d7de4e0c3",
     text: `IPSECBOX-UNINSTALL(8)       System Manager's Manual      IPSECBOX-UNINSTALL(8)
 
 NAME
@@ -1505,9 +1735,25 @@ DESCRIPTION
      --root DIR
              the root of the system that it was installed into; /
 
+FILES
+     PREFIX/share/ipsecbox/installed
+             what was put where
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     What "ipsecbox install --prefix /usr" has put in place:
+
+           ipsecbox uninstall --prefix /usr
+
+DIAGNOSTICS
+     nothing is installed
+             Give the --prefix and --root of the installation.
+
+     stays: somebody has changed it
+             Remove it by hand.
 
 SEE ALSO
      ipsecbox(8)
@@ -1516,7 +1762,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox.8": {
-    source: "80fc8f0e824382a3",
+    source: "09dcf9478878c1c2",
     text: `IPSECBOX(8)                 System Manager's Manual                IPSECBOX(8)
 
 NAME
@@ -1637,6 +1883,18 @@ FILES
 EXIT STATUS
      0 on success, 1 on failure, 2 for a command that does not exist.
 
+EXAMPLES
+     An engine, a look at it, and what may be wrong:
+
+           ipsecbox enc &
+           ipsecbox status
+           ipsecbox doctor
+
+DIAGNOSTICS
+     cannot unpack into DIRECTORY
+             The packed program unpacks itself when it is started first.  Make
+             the directory writable, or set IPSECBOX_CACHE to one that is.
+
 SEE ALSO
      isakmpd.conf(5), isakmpd.policy(5), photuris.conf(5), ipsecadm(8),
      ipsecbox-enc(8), isakmpd(8), photurisd(8), rc.vpn(8)
@@ -1649,7 +1907,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "isakmpd.8": {
-    source: "6a79829d12f905d5",
+    source: "31a0f343fb90022b",
     text: `ISAKMPD(8)                  System Manager's Manual                 ISAKMPD(8)
 
 NAME
@@ -1756,9 +2014,61 @@ FILES
      /var/run/isakmpd.report
              report of SIGUSR1
 
+     /var/run/isakmpd.pid
+             process id
+
+     /var/run/isakmpd.result
+             answers of FIFO commands
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     In the foreground with all messages; then a connection by hand, SAs, the
+     end of a connection:
+
+           isakmpd -d -DA=99
+           echo "c tunnel" > /var/run/isakmpd.fifo
+           echo S > /var/run/isakmpd.fifo; cat /var/run/isakmpd.result
+           echo "t tunnel" > /var/run/isakmpd.fifo
+
+     As user _ipsecbox, once sysusers.d has made it:
+
+           chgrp -R _ipsecbox /etc/isakmpd
+           chmod -R u=rwX,g=rX,o= /etc/isakmpd
+
+DIAGNOSTICS
+     listening on ADDRESS
+             It is ready.
+
+     the IPsec engine is gone; waiting for it to come back
+             Start the engine again; connections come up anew by themselves.
+
+     Cannot agree on NAME with ADDRESS
+             phase 1: the two sides have no proposal, exchange type or
+             authentication in common; phase 2: suites, networks
+             (INVALID_ID_INFORMATION) or policies differ.  What each offers
+             and allows, and the line of isakmpd.conf, follow; with
+             NO_PROPOSAL_CHOSEN the peer decided, and its log says why.
+             "ipsecbox check A B" compares two files.
+
+     no peer is configured for this address, and there is no Default
+             Add the address to [Phase 1], or a Default.
+
+     lets others at it
+             A file of secrets is readable for others: chmod 600, or mode 0640
+             and group _ipsecbox.
+
+     cannot bring up "NAME": there is no such connection
+             The name is none of [Phase 2] Connections.
+
+     command not understood
+             What was written to the FIFO is no command; see above.
+
+     runs as root, not as NAME, to whom DIRECTORY is closed
+             That user could not read the program: chmod 755 the directory, or
+             change the owner of the configuration back to root.
 
 SEE ALSO
      isakmpd.conf(5), isakmpd.policy(5), certpatch(8), ipsecbox(8),
@@ -2203,7 +2513,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "keynote.1": {
-    source: "b81726ba1650e3ec",
+    source: "84cc58156338a722",
     text: `KEYNOTE(1)                  General Commands Manual                 KEYNOTE(1)
 
 NAME
@@ -2270,6 +2580,12 @@ DESCRIPTION
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     A key pair, and an assertion signed with it:
+
+           keynote keygen rsa-base64: 2048 public private
+           keynote sign sig-rsa-sha1-base64: assertion private
 
 SEE ALSO
      isakmpd.policy(5), ipsecbox(8), ipsecbox-policy(8)
@@ -2370,7 +2686,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "photurisd.8": {
-    source: "c0d26c8c528e38fd",
+    source: "d7d526023c0ebaa0",
     text: `PHOTURISD(8)                System Manager's Manual               PHOTURISD(8)
 
 NAME
@@ -2417,9 +2733,52 @@ FILES
      /run/ipsecbox/photurisd.pid
              process id
 
+     /etc/photuris/photuris.pipe
+             where requests come in
+
 EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
+
+EXAMPLES
+     Look at the files, then run in the foreground:
+
+           photurisd -n && photurisd -f
+
+     As user _ipsecbox, once sysusers.d has made it:
+
+           chgrp -R _ipsecbox /etc/photuris
+           chmod -R u=rwX,g=rX,o= /etc/photuris
+
+DIAGNOSTICS
+     Ready: DIRECTORY, port NUMBER, process NUMBER
+             It listens.
+
+     The IPsec engine has gone; waiting for it
+             Start the engine again.
+
+     No answer from ADDRESS port NUMBER
+             The peer does not run photurisd, or a packet filter drops UDP
+             port 468 in one direction.
+
+     could not verify us as
+             The two have different secrets, or the peer lacks an "identity
+             remote" of that name: in secrets.conf, "local" of one side is
+             "remote" of the other.
+
+     is short of resources; waiting longer before asking again
+             The peer still has an exchange with us that we have forgotten;
+             after its exchange_timeout it answers.
+
+     The engine gives no SPI
+             Usually AH or ESP is switched off: the line says which sysctl
+             switches it on.
+
+     The configuration stays as it was
+             After SIGHUP a file had a fault, which is named before.
+
+     others may read or write the secrets
+             chmod 600 secrets.conf, or mode 0640 and group _ipsecbox.
 
 SEE ALSO
      startkey(1), photuris.conf(5), ipsecbox(8), ipsecbox-enc(8)
@@ -2428,7 +2787,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "rc.vpn.8": {
-    source: "84d7d603575bfd2e",
+    source: "de25cca9bee34c07",
     text: `RC.VPN(8)                   System Manager's Manual                  RC.VPN(8)
 
 NAME
@@ -2452,7 +2811,8 @@ DESCRIPTION
      LOCAL_NET_0, LOCAL_NET_1, ...
              networks behind this gateway, NET/MASK
 
-           REMOTE_NET_0, REMOTE_NET_1, ... networks behind the other one
+     REMOTE_NET_0, REMOTE_NET_1, ...
+             networks behind the other one
 
      ENC, AUTH
              algorithms of ipsecadm (3des, sha1)
@@ -2489,6 +2849,13 @@ EXIT STATUS
      0 on success, another on failure, which one line on standard error
      explains.
 
+EXAMPLES
+     Print what would be done:
+
+           DEBUG=echo GW_LOCAL=192.0.2.1 GW_PEER=192.0.2.2 \\
+               LOCAL_NET_0=10.1.0.0/255.255.255.0 \\
+               REMOTE_NET_0=10.2.0.0/255.255.255.0 ipsecbox rc.vpn
+
 SEE ALSO
      ipsecadm(8), ipsecbox(8), ipsecbox-genkey(8)
 
@@ -2496,7 +2863,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "startkey.1": {
-    source: "e0812e6d8442199e",
+    source: "1ea3f22d6b1df255",
     text: `STARTKEY(1)                 General Commands Manual                STARTKEY(1)
 
 NAME
@@ -2549,6 +2916,20 @@ FILES
 
 EXIT STATUS
      0 when keys are established, 1 when not.
+
+EXAMPLES
+     AH between two hosts, and a tunnel:
+
+           startkey dst=192.0.2.2 options=auth
+           startkey dst=192.0.2.2 options=enc \\
+               tsrc=10.1.0.0/255.255.255.0 tdst=10.2.0.0/255.255.255.0
+
+DIAGNOSTICS
+     no outcome after NUMBER seconds
+             photurisd is still asking; its log says what it waits for.
+
+     cannot wait in DIRECTORY
+             photurisd has another directory ( -d), or is not started.
 
 SEE ALSO
      photuris.conf(5), ipsecbox(8), photurisd(8)

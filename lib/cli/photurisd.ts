@@ -9,6 +9,7 @@ import { looksUpUsers } from "../daemon/photurisd_files.ts";
 import { PIPE_NAME } from "../daemon/photurisd_pipe.ts";
 import { confine } from "../linux/confine.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
+import { holdersInTheWay } from "../linux/proc.ts";
 import { type Capability, restrain, socketCapabilities } from "../linux/privileges.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
 import { CommandError } from "./command.ts";
@@ -107,7 +108,8 @@ export async function run(args: string[]): Promise<number> {
   const keep: readonly Capability[] = looksUpUsers(directory)
     ? [...socketCapabilities(), "DAC_READ_SEARCH"]
     : socketCapabilities();
-  confine({ keep, user, groups: user && [] });
+  const environment = holdersInTheWay({ udpPorts: [options.port] });
+  confine({ keep, user, groups: user && [], environment });
   if (warning) print(`photurisd: ${warning}\n`, Deno.stderr);
   const log = options.foreground ? stderrSink() : syslogSink("photurisd");
   let daemon: Photurisd;

@@ -64,6 +64,15 @@ function parse(args: string[]): Options {
   return { directory, waitSeconds, items: words };
 }
 
+/** Who owns a file; null when it is not there. */
+function ownerOf(path: string): number | null {
+  try {
+    return Deno.statSync(path).uid;
+  } catch {
+    return null;
+  }
+}
+
 /** Writes the request in one piece, as the daemon reads it. */
 function ask(directory: string, request: string): void {
   const path = join(directory, PIPE_NAME);
@@ -97,8 +106,8 @@ export async function run(args: string[]): Promise<number> {
     listener = Deno.listen({ transport: "unix", path });
     Deno.chmodSync(path, 0o600);
     // The daemon may be another user than root, who asks.
-    const { uid } = Deno.statSync(join(directory, PIPE_NAME));
-    if (uid !== Deno.uid()) Deno.chownSync(path, uid, null);
+    const uid = ownerOf(join(directory, PIPE_NAME));
+    if (uid !== null && uid !== Deno.uid()) Deno.chownSync(path, uid, null);
   } catch (error) {
     throw new CommandError(`cannot wait in ${directory}: ${(error as Error).message}; "-n" asks without waiting`);
   }

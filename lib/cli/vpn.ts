@@ -19,7 +19,7 @@ the environment; FILE's count more.
   GW_LOCAL                        address of this gateway
   GW_PEER                         address of the other gateway
   LOCAL_NET_0, LOCAL_NET_1, ...   networks behind this gateway, NET/MASK
-  REMOTE_NET_0, REMOTE_NET_1, ... networks behind the other one
+  REMOTE_NET_0, REMOTE_NET_1, ...  networks behind the other one
   ENC, AUTH                       algorithms of ipsecadm (3des, sha1)
   SPI_OUT, SPI_IN                 SPIs (1000, 1001); on the other gateway the two are exchanged
   KEYFILE, AUTHKEYFILE            key files (/etc/esp-enc-key, /etc/esp-auth-key)

@@ -33,6 +33,8 @@ export interface Confinement {
   readonly keep: readonly Capability[];
   /** Who it becomes; absent: it stays who it is. */
   readonly user?: User;
+  /** What the program that begins anew finds in its environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Groups it is in besides its own; absent: they stay. */
   readonly groups?: readonly number[];
 }
@@ -67,15 +69,15 @@ const terminated = (octets: Uint8Array): Uint8Array<ArrayBuffer> =>
   octets.length && octets.at(-1) !== 0 ? new Uint8Array([...octets, 0]) : new Uint8Array(octets);
 
 /**
- * Gets ready to execute this program again with the same arguments and `MARK` in its environment; another user could not
- * even read those.
+ * Gets ready to execute this program again with the same arguments, and `more` and MARK in its environment; another user
+ * could not even read those.
  *
  * @returns what executes it, and throws a SystemError where it cannot
  */
-function againWithMark(): () => never {
+function againWith(more: Readonly<Record<string, string>>): () => never {
   const args = terminated(Deno.readFileSync("/proc/self/cmdline"));
-  const mark = cString(`${MARK}=1`);
-  const environment = new Uint8Array([...terminated(Deno.readFileSync("/proc/self/environ")), ...mark]);
+  const added = Object.entries({ ...more, [MARK]: "1" }).flatMap(([name, value]) => [...cString(`${name}=${value}`)]);
+  const environment = new Uint8Array([...terminated(Deno.readFileSync("/proc/self/environ")), ...added]);
   const octets = (list: BigUint64Array<ArrayBuffer>) => new Uint8Array(list.buffer);
   const path = Deno.execPath();
   return () => {
@@ -92,14 +94,14 @@ function againWithMark(): () => never {
  *
  * @throws {SystemError} when the user cannot be changed; what else the kernel refuses stays as it was
  */
-export function confine({ keep, user, groups }: Confinement): void {
+export function confine({ keep, user, groups, environment = {} }: Confinement): void {
   const isAgain = Deno.env.get(MARK) !== undefined;
   if (isAgain) Deno.env.delete(MARK);
   if (isAgain || Deno.uid() !== 0) return;
   const { prctl, setgroups, setresgid, setresuid } = libc();
   const dropped = excess(keep).filter((number) => prctl(PR_CAPBSET_DROP, BigInt(number), 0n, 0n, 0n) === 0);
   if (dropped.length === 0 && !user) return;
-  const executeAgain = againWithMark();
+  const executeAgain = againWith(environment);
   if (groups) setgroups(BigInt(groups.length), new Uint8Array(new Uint32Array(groups).buffer));
   if (user) {
     prctl(PR_SET_KEEPCAPS, 1n, 0n, 0n, 0n);

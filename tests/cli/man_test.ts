@@ -41,6 +41,46 @@ Deno.test("pages refer to pages that exist, and say which they are", () => {
   }
 });
 
+Deno.test("a page of a command says how it ends and gives an example; of a daemon, also what its messages mean", () => {
+  for (const [page, text] of sources) {
+    const sections = [...text.matchAll(/^\.Sh (.*)$/gm)].map(([, name]) => name);
+    const wanted = page.endsWith(".5") ? ["FILES", "EXAMPLES"] : ["EXIT STATUS", "EXAMPLES"];
+    if (["ipsecbox-enc.8", "isakmpd.8", "photurisd.8", "ipsecadm.8"].includes(page)) {
+      wanted.push("FILES", "DIAGNOSTICS");
+    }
+    for (const name of [...wanted, "SEE ALSO"]) assert(sections.includes(name), `${page} has no ${name}`);
+  }
+});
+
+/** All TypeScript below a folder, as one text. */
+function program(folder: string): string {
+  return [...Deno.readDirSync(folder)].map(({ name, isDirectory }) => {
+    if (isDirectory) return program(`${folder}/${name}`);
+    return name.endsWith(".ts") && name !== "man_pages.ts" ? Deno.readTextFileSync(`${folder}/${name}`) : "";
+  }).join("\n");
+}
+
+Deno.test("what DIAGNOSTICS explains is said by the program, word for word", () => {
+  const said = program("lib") + Deno.readTextFileSync("scripts/pack.ts");
+  let count = 0;
+  for (const [page, text] of sources) {
+    const section = /^\.Sh DIAGNOSTICS\n(?:(?!\.Sh )[^]*?)(?=^\.Sh )/m.exec(text)?.[0] ?? "";
+    for (const [, message] of section.matchAll(/^\.It Li (.*)$/gm)) {
+      // In capitals stands what differs from time to time.
+      const plain = message.replaceAll("\\(dq", '"').replaceAll("\\&", "");
+      for (const piece of plain.split(/\b(?:NUMBER|ADDRESS|PATH|DIRECTORY|NAME)\b/)) {
+        const words = piece.trim().replace(/^[":]|[":]$/g, "").trim();
+        assert(
+          said.includes(words) || said.includes(words.replaceAll('"', '\\"')),
+          `${page}: "${words}" is said by nobody`,
+        );
+        count++;
+      }
+    }
+  }
+  assert(count > 40, `${count} pieces`);
+});
+
 /** The options that a page marks up, in the form of the command line. */
 function optionsIn(page: string): Set<string> {
   const found = new Set<string>();
