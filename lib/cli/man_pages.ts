@@ -2686,7 +2686,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "photurisd.8": {
-    source: "d7d526023c0ebaa0",
+    source: "f43e754f72fa9f7b",
     text: `PHOTURISD(8)                System Manager's Manual               PHOTURISD(8)
 
 NAME
@@ -2754,7 +2754,7 @@ DIAGNOSTICS
      Ready: DIRECTORY, port NUMBER, process NUMBER
              It listens.
 
-     The IPsec engine has gone; waiting for it
+     the IPsec engine has gone
              Start the engine again.
 
      No answer from ADDRESS port NUMBER
