@@ -21,7 +21,7 @@ async function step(name: string, args: string[], command = Deno.execPath()): Pr
     await Deno.stdout.write(chunk);
     text += decoder.decode(chunk, { stream: true });
   }
-  const { success } = await child.status;
+  const { success, code, signal } = await child.status;
   const counts = [...text.matchAll(/(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/g)].at(-1);
   if (counts) {
     passed += Number(counts[1]);
@@ -30,7 +30,11 @@ async function step(name: string, args: string[], command = Deno.execPath()): Pr
   // A run that fails without a failed test (a module that does not load, a leak) is a failure all the same.
   if (!success && !(counts && Number(counts[2]) > 0)) failed++;
   else if (!counts) passed++;
-  console.log(`== ${name}: ${success ? "ok" : "FAILED"} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
+  console.log(
+    `== ${name}: ${success ? "ok" : `FAILED, ${signal ?? `exit status ${code}`}`} (${
+      ((performance.now() - started) / 1000).toFixed(0)
+    } s)`,
+  );
   return text;
 }
 
