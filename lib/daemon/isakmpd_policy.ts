@@ -57,13 +57,11 @@ export function authorize(
 ): { allowed: boolean; explanation: string } {
   const proof = credential as PolicyCredential | undefined;
   const sets = [policy.assertions, ...proof?.assertions ? [proof.assertions] : []];
+  const told = Object.entries(attributes)
+    .filter(([name]) => !(proof?.identityUnproven && name.startsWith("remote_id")));
   const question: Query = {
     requesters: [...secret ? secretPrincipals(secret) : [], ...proof?.principals ?? []],
-    attributes: new Map(
-      Object.entries(attributes)
-        .filter(([name]) => !(proof?.identityUnproven && name.startsWith("remote_id")))
-        .map(([name, value]) => [name, octetsOfText(value)]),
-    ),
+    attributes: new Map(told.map(([name, value]) => [name, octetsOfText(value)])),
     values: VALUES,
   };
   const decision = query(sets, question);
@@ -72,8 +70,7 @@ export function authorize(
     ...describeExplanation(explain(sets, question, decision)),
     ...decision.problems.map(describeProblem),
   ];
-  const shown = Object.entries(attributes).filter(([, value]) => value !== "").map(([name, value]) =>
-    `${name}=${value}`
-  );
+  const shown = told.filter(([, value]) => value !== "").map(([name, value]) => `${name}=${value}`);
+  if (proof?.identityUnproven) shown.push("no remote_id, because credentials prove a key and no ID");
   return { allowed: false, explanation: [...lines, `the action: ${shown.join(", ")}`].join("; ") };
 }
