@@ -279,6 +279,7 @@ class FieldParser {
   licensee(): Licensees {
     const { kind, value, span: { start } } = this.next;
     if (kind === "k-of") {
+      if (value.startsWith("0")) this.fail("K-of: K is a number from 1 on, without leading zeros", this.next.span);
       this.advance();
       this.expect("(");
       const of = [this.string("a principal is a string")];

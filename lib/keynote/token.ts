@@ -31,7 +31,7 @@ export interface Field {
 const PAIRS = new Set("-> && || == != <= >= ~=".split(" "));
 const SINGLES = new Set("( ) { } ; , ! < > = + - * / % ^ . $ @ &".split(" "));
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
-const THRESHOLD = /[1-9][0-9]*-of(?![A-Za-z0-9_])/y;
+const THRESHOLD = /[0-9]+-of(?![A-Za-z0-9_])/y;
 const NUMBER = /[0-9]+(\.[0-9]+)?/y;
 /** What stands for itself in a string literal. */
 const PLAIN = /[^"\\\n\r]+/y;
