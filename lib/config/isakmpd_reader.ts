@@ -67,21 +67,18 @@ export class ConfReader {
 
   /** A value: the file's, else the predefined one (line 0). */
   get(view: View, tag: string): Value | undefined {
-    const written = valueAt(this.tree, view.name, tag);
+    const written = valueAt(this.tree, view.name, tag) ?? this.#generalLife(view, tag);
     if (written) return written;
-    const text = this.#default(view, tag);
+    const text = view.predefined?.get(tag);
     return text === undefined ? undefined : { file: this.file, line: 0, section: view.name, tag, text };
   }
 
-  #default(view: View, tag: string): string | undefined {
-    // [General] gives the predefined lifetimes; the sections LIFE_... themselves come first.
+  /** [General] gives the predefined lifetimes; the sections LIFE_... themselves come first. */
+  #generalLife(view: View, tag: string): Value | undefined {
     const general = { life_main_mode: "Default-phase-1-lifetime", life_quick_mode: "Default-phase-2-lifetime" };
     const key = view.name.toLowerCase() as keyof typeof general;
-    if (tag === "LIFE_DURATION" && Object.hasOwn(general, key)) {
-      const written = valueAt(this.tree, "General", general[key]);
-      if (written) return written.text;
-    }
-    return view.predefined?.get(tag);
+    if (tag !== "LIFE_DURATION" || !Object.hasOwn(general, key)) return undefined;
+    return valueAt(this.tree, "General", general[key]);
   }
 
   // ---- faults ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ const FILES = [
   "examples/isakmpd-roadwarrior/gateway.conf",
   "tests/golden/isakmpd/two_gateways.conf",
   "tests/golden/isakmpd/certificates.conf",
+  "tests/golden/isakmpd/later.conf",
+  "tests/golden/isakmpd/overrides.conf",
 ];
 const texts = FILES.map((name) => Deno.readTextFileSync(new URL(`../../${name}`, import.meta.url)));
 
