@@ -306,6 +306,7 @@ export class PacketLoop implements Player {
     });
     const v4 = udp.family === 4;
     const packetInfo = v4 ? OPTION.IP_PKTINFO : OPTION.IPV6_PKTINFO;
+    const tosOption = v4 ? OPTION.IP_TOS : OPTION.IPV6_TCLASS;
     const addressAt = v4 ? SOCKADDR_IN.at.address : SOCKADDR_IN6.at.address;
     const assumedAt = this.#arena.reserve(16);
     if (udp.assumes) {
@@ -323,6 +324,8 @@ export class PacketLoop implements Player {
         if (info === 0 && !udp.assumes) continue;
         const localAt = info === 0 ? assumedAt : v4 ? info + IN_PKTINFO.at.destination : info;
         const portAt = name + SOCKADDR_IN.at.port;
+        const tosAt = receiver.control(i, tosOption);
+        const tos = tosAt === 0 ? 0 : this.#arena.u8[tosAt];
         let at = receiver.at(i);
         let left = receiver.octets(i);
         const segment = receiver.segmentOctets(i);
@@ -330,7 +333,7 @@ export class PacketLoop implements Player {
           const octets = left < segment ? left : segment;
           if (octets < 8 || this.#arena.i32[at >> 2] === 0 && (at & 3) === 0 || this.#arena.view.getInt32(at) === 0) {
             this.#keyManagement(udp, at, octets, name + addressAt, localAt, portAt);
-          } else this.#inbound.takeDatagram(at, octets, udp.family, name + addressAt, localAt, portAt);
+          } else this.#inbound.takeDatagram(at, octets, udp.family, name + addressAt, localAt, portAt, tos);
           at += octets;
           left -= octets;
         }

@@ -72,6 +72,7 @@ export class Inbound {
    *
    * @param sourceAt arena offset of the sender's address; its port lies at `portAt`
    * @param destinationAt arena offset of our address
+   * @param tos TOS octet or traffic class of its header
    */
   takeDatagram(
     at: number,
@@ -80,6 +81,7 @@ export class Inbound {
     sourceAt: number,
     destinationAt: number,
     portAt: number,
+    tos: number,
   ): void {
     const packet = this.#packet;
     packet.at = at;
@@ -88,7 +90,7 @@ export class Inbound {
     packet.family = family;
     packet.sourceAt = sourceAt;
     packet.destinationAt = destinationAt;
-    packet.tos = 0;
+    packet.tos = tos;
     this.#take(portAt);
   }
 

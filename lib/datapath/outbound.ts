@@ -25,7 +25,8 @@ import { VNET_OCTETS } from "./vnet.ts";
 /** Sends what is ready. What is queued lies in the arena until `flush`. `Target` names where an SA's datagrams go. */
 export interface PacketSender<Target> {
   packet(at: number, octets: number): void;
-  datagram(target: Target, at: number, octets: number): void;
+  /** `tos`: TOS octet or traffic class of the outer header. */
+  datagram(target: Target, at: number, octets: number, tos: number): void;
   flush(): void;
 }
 
@@ -230,7 +231,7 @@ export class Outbound<Target> {
         continue;
       }
       this.#counters.output(outermost!.protocol, packet.octets);
-      if (packet.bare) sender.datagram(target!, packet.at, packet.octets);
+      if (packet.bare) sender.datagram(target!, packet.at, packet.octets, packet.tos);
       else if (packet.octets > (outermost!.pathMtu || DEFAULT_MTU)) this.#sendInPieces(outermost!);
       else sender.packet(packet.at, packet.octets);
       this.#cursor = packet.at + packet.octets;

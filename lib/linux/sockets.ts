@@ -181,7 +181,8 @@ export interface UdpSocket extends Socket {
 }
 
 /**
- * A UDP socket for RFC 3948 encapsulation that tells the own address of every datagram (IP_PKTINFO, IPV6_PKTINFO).
+ * A UDP socket for RFC 3948 encapsulation that tells the own address (IP_PKTINFO, IPV6_PKTINFO) and the TOS octet
+ * (IP_TOS, IPV6_TCLASS) of every datagram.
  *
  * @param port local port, 4500; 0 lets the kernel choose
  * @returns undefined for family 6 where the kernel has no IPv6
@@ -198,6 +199,7 @@ export function openUdpSocket(family: 4 | 6, port: number, options: UdpSocketOpt
     configure(fd, what, options);
     if (family === 6) setOption(fd, OPTION.IPV6_V6ONLY, 1, "IPV6_V6ONLY");
     setOption(fd, family === 4 ? OPTION.IP_PKTINFO : OPTION.IPV6_RECVPKTINFO, 1, "PKTINFO");
+    setOption(fd, family === 4 ? OPTION.IP_RECVTOS : OPTION.IPV6_RECVTCLASS, 1, "RECVTOS");
     setOption(
       fd,
       family === 4 ? OPTION.IP_MTU_DISCOVER : OPTION.IPV6_MTU_DISCOVER,

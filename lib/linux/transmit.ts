@@ -9,7 +9,14 @@ import { errnoView, libc } from "../ffi/libc.ts";
 import { IOVEC, MMSGHDR, MSGHDR, POLLFD, SOCKADDR_IN, SOCKADDR_IN6, SOCKET } from "../ffi/structs.ts";
 import type { Address } from "../ip/address.ts";
 import type { Arena } from "../octets/arena.ts";
-import { SEGMENT_CONTROL_OCTETS, writePacketInfo, writePointer, writeSegmentSize, writeSockaddr } from "./message.ts";
+import {
+  SEGMENT_CONTROL_OCTETS,
+  writePacketInfo,
+  writePointer,
+  writeSegmentSize,
+  writeSockaddr,
+  writeTos,
+} from "./message.ts";
 import type { Socket, UdpSocket } from "./sockets.ts";
 
 /** Sockets of the transmitter; absent ones (no IPv6) make what would need them count as unreachable. */
@@ -64,12 +71,13 @@ class Queue {
   readonly #namesAt: number;
   #messages = 0;
   #vectors = 0;
-  // The open run: its first vector, size of a datagram, datagrams, octets, where contiguous data would go on.
+  // The open run: its first vector, size of a datagram, datagrams, octets, where contiguous data would go on, TOS.
   #runTarget: UdpTarget | null = null;
   #runSegment = 0;
   #runCount = 0;
   #runOctets = 0;
   #runEnd = 0;
+  #runTos = 0;
   readonly #counts = new Int32Array(MESSAGES);
 
   constructor(owner: Transmitter, arena: Arena, socket: Socket | UdpSocket) {
@@ -121,9 +129,10 @@ class Queue {
   }
 
   /** Queues a datagram, as part of the open run if it can be. */
-  datagram(target: UdpTarget, at: number, octets: number): void {
+  datagram(target: UdpTarget, at: number, octets: number, tos: number): void {
     if (
-      this.#runTarget === target && octets <= this.#runSegment && this.#runCount < RUN_SEGMENTS &&
+      this.#runTarget === target && this.#runTos === tos && octets <= this.#runSegment &&
+      this.#runCount < RUN_SEGMENTS &&
       this.#runOctets + octets <= RUN_OCTETS && this.#vectors < VECTORS
     ) {
       const { u32 } = this.#arena;
@@ -153,25 +162,26 @@ class Queue {
     writePointer(this.#arena, message + MSGHDR.at.iov, vectorAt);
     u32[(message + MSGHDR.at.iovLength) >> 2] = 1;
     writePointer(this.#arena, message + MSGHDR.at.control, control);
-    u32[(message + MSGHDR.at.controlLength) >> 2] = target.controlOctets;
+    u32[(message + MSGHDR.at.controlLength) >> 2] = target.controlOctets +
+      (tos === 0 ? 0 : writeTos(this.#arena, control + target.controlOctets, target.family, tos));
     this.#counts[index] = 1;
     if (!this.#segments) return;
     this.#runTarget = target;
     this.#runSegment = this.#runOctets = octets;
     this.#runCount = 1;
+    this.#runTos = tos;
     this.#runEnd = at + octets;
   }
 
   #closeRun(): void {
-    const target = this.#runTarget;
-    if (target === null) return;
+    if (this.#runTarget === null) return;
     this.#runTarget = null;
     if (this.#runCount === 1) return;
     const index = this.#messages - 1;
-    const control = this.#controlsAt + index * CONTROL_OCTETS + target.controlOctets;
-    writeSegmentSize(this.#arena, control, this.#runSegment);
-    const message = this.#messagesAt + index * MMSGHDR.octets;
-    this.#arena.u32[(message + MSGHDR.at.controlLength) >> 2] = target.controlOctets + SEGMENT_CONTROL_OCTETS;
+    const length = (this.#messagesAt + index * MMSGHDR.octets + MSGHDR.at.controlLength) >> 2;
+    const { u32 } = this.#arena;
+    writeSegmentSize(this.#arena, this.#controlsAt + index * CONTROL_OCTETS + u32[length], this.#runSegment);
+    u32[length] += SEGMENT_CONTROL_OCTETS;
   }
 
   flush(): void {
@@ -292,10 +302,10 @@ export class Transmitter {
     else this.#lost(PROTOCOL_OF.get(this.#arena.u8[at + (family === 4 ? 9 : 6)]) ?? 0, "noRoute", 1);
   }
 
-  /** Queues a UDP datagram of the octets at `at`. */
-  datagram(target: UdpTarget, at: number, octets: number): void {
+  /** Queues a UDP datagram of the octets at `at`; `tos`: TOS octet or traffic class of its header. */
+  datagram(target: UdpTarget, at: number, octets: number, tos = 0): void {
     const queue = target.family === 4 ? this.#udp4 : this.#udp6;
-    if (queue) queue.datagram(target, at, octets);
+    if (queue) queue.datagram(target, at, octets, tos);
     else this.#lost(ESP, "noRoute", 1);
   }
 

@@ -241,6 +241,35 @@ Deno.test("AH around ESP, ESP in UDP, and IPv6 around and inside", async () => {
   assertEquals((await west.ping("fd00:25::9", { count: 2 })).received, 2, "IPv6 AH");
 });
 
+Deno.test("ESP in UDP carries the TOS octet outside, and a congestion mark comes back inside", async () => {
+  const { net, west, east, router, ends } = await hosts("tos");
+  await using _ = net;
+  await router.exec(["nft", "-f", "-"], {
+    input: `table inet t { chain c { type filter hook forward priority 0
+      iifname "eth0" udp dport 4500 ip ecn set ce
+      iifname "eth0" udp dport 4500 ip6 ecn set ce
+    }
+    }`,
+  });
+  const sa = `new esp -forcetunnel -udpencap 4500 -enc aes-gcm -key ${key(20)}`;
+  const six = [{ host: west, address: "fd00:5::1" }, { host: east, address: "fd00:25::9" }] as const;
+  for (const [outer, version] of [[ends, 4], [six, 6]] as const) {
+    await protect(outer, sa, HOSTS);
+    const wire = await router.capture("eth0", "udp and src port 4500");
+    const clear = await east.capture("enc0", "icmp[icmptype] == icmp-echo");
+    for (const tos of ["0x2a", "0x20", "0"]) {
+      await west.exec(["ping", "-n", "-c", "1", "-W", "0.3", "-Q", tos, EAST], { check: false });
+    }
+    const sent = (await wire.packets()).map(({ ip }) => ip).filter((ip) => version === 4 ? ip[15] === 1 : ip[11] === 5);
+    assertEquals(sent.map((ip) => (ip[0] << 8 | ip[1]) >> (version === 4 ? 0 : 4) & 0xff), [0x2a, 0x20, 0]);
+    // RFC 6040 4.2: what cannot carry the mark is dropped.
+    assertEquals((await clear.packets()).map(({ ip }) => ip[1]), [0x2b]);
+    const counters = (await east.ipsecbox(["netstat", "-s"])).stdout;
+    assertMatch(counters, version === 4 ? /2 .*marked congested/ : /4 .*marked congested/);
+    await Promise.all([west, east].map((host) => ipsecadm(host, "flush")));
+  }
+});
+
 Deno.test("a wrong key, an unknown SPI and a protocol that is off are counted, with the reason", async () => {
   const { net, west, east, ends } = await hosts("counters");
   await using _ = net;
