@@ -2686,7 +2686,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "photurisd.8": {
-    source: "f43e754f72fa9f7b",
+    source: "0f2fb42bc01e42e8",
     text: `PHOTURISD(8)                System Manager's Manual               PHOTURISD(8)
 
 NAME
@@ -2767,12 +2767,17 @@ DIAGNOSTICS
              "remote" of the other.
 
      is short of resources; waiting longer before asking again
-             The peer still has an exchange with us that we have forgotten;
-             after its exchange_timeout it answers.
+             The peer has an exchange with us that we have forgotten, or too
+             many; in the first case it is named at the next timeout and the
+             peer answers.
 
-     The engine gives no SPI
+     Cannot get an SPI for
              Usually AH or ESP is switched off: the line says which sysctl
              switches it on.
+
+     the IPsec engine has not answered
+             It hangs, and counts as gone until it answers; keys for what had
+             some are made anew then.
 
      The configuration stays as it was
              After SIGHUP a file had a fault, which is named before.

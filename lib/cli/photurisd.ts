@@ -90,6 +90,12 @@ export async function run(args: string[]): Promise<number> {
     if (!Deno.statSync(directory).isDirectory) throw new CommandError(`${directory} is no directory`);
   } catch (error) {
     if (error instanceof CommandError) throw error;
+    if (error instanceof Deno.errors.NotFound) {
+      throw new CommandError(
+        `${directory} does not exist: "mkdir -m 700 ${directory}" makes it; its files are photuris.conf, ` +
+          "attributes.conf and secrets.conf, examples/photuris/etc has them to start from",
+      );
+    }
     throw new CommandError(`cannot use directory ${directory}: ${(error as Error).message}`);
   }
   if (options.checkFiles) return checkFiles(directory);

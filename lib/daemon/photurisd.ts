@@ -271,12 +271,13 @@ export class Photurisd {
       case "reserve": {
         const { token, peer, local, protocols } = effect;
         let spi: number | undefined;
+        let reason: string | undefined;
         try {
           spi = await this.#engine.reserve(peer, local, protocols);
         } catch (error) {
-          this.#log("warning", `The engine gives no SPI: ${this.#engineWords(error, protocols)}`);
+          reason = this.#engineWords(error, protocols);
         }
-        return queueMicrotask(() => this.#later((core) => core.reserved(monotonicMs(), token, spi)));
+        return queueMicrotask(() => this.#later((core) => core.reserved(monotonicMs(), token, spi, reason)));
       }
       case "install":
         return await this.#install(effect);

@@ -6,7 +6,7 @@ import { formatChoices, optionsOf, readChoices } from "./choose.ts";
 import { type Core, formatEndpoint } from "./core.ts";
 import { type Exchange, privacyContext, type State } from "./exchange.ts";
 import { formatSpi, keySections } from "./identity.ts";
-import type { Reserved } from "./initiator.ts";
+import { noSpi, type Reserved } from "./initiator.ts";
 import { ipmac, ipmacWithoutKeyfill, validityData, verificationKey, verificationVpi } from "./keys.ts";
 import {
   decodeMasked,
@@ -157,9 +157,10 @@ export function renewOwn(core: Core, exchange: Exchange, record: SpiRecord): voi
 }
 
 /** RFC 2522 6.2: announces a new SPI; it is installed before the peer hears of it. */
-export function sendSpiUpdate(core: Core, exchange: Exchange, { spi, choices, attributes }: Reserved): State {
+export function sendSpiUpdate(core: Core, exchange: Exchange, reserved: Reserved): State {
+  const { spi, choices, attributes } = reserved;
   if (spi === undefined) {
-    core.log("warning", `Cannot get an SPI for ${formatEndpoint(exchange.peer)} from the engine`);
+    core.log("warning", noSpi(exchange, reserved));
     return exchange.state;
   }
   const request = exchange.request ?? exchange.wish;

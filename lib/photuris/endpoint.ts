@@ -136,15 +136,15 @@ export class Photuris {
     });
   }
 
-  /** The answer to a `reserve` effect: the SPI, or undefined when the engine has none to give. */
-  reserved(now: number, token: number, spi: number | undefined): Effect[] {
+  /** The answer to a `reserve` effect: the SPI, or undefined when the engine has none to give, and why. */
+  reserved(now: number, token: number, spi: number | undefined, reason?: string): Effect[] {
     return this.#run(now, () => {
       const core = this.#core;
       const pending = core.pending.get(token);
       core.pending.delete(token);
       const exchange = pending && core.exchanges.get(pending.exchangeId);
       if (!exchange) return;
-      step(core, exchange, "reserved", { spi, choices: pending.choices!, attributes: pending.attributes! });
+      step(core, exchange, "reserved", { spi, reason, choices: pending.choices!, attributes: pending.attributes! });
     });
   }
 

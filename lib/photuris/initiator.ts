@@ -207,17 +207,21 @@ export function computedSecret(core: Core, exchange: Exchange, { result }: { res
 }
 
 export interface Reserved {
-  /** Undefined: the engine has none to give. */
+  /** Undefined: the engine has none to give, for `reason`. */
   readonly spi: number | undefined;
+  readonly reason?: string;
   readonly choices: readonly SectionChoice[];
   readonly attributes: Uint8Array<ArrayBuffer>;
 }
 
+/** What is said when the engine has no SPI to give. */
+export const noSpi = ({ peer }: Exchange, { reason }: Reserved): string =>
+  `Cannot get an SPI for ${formatEndpoint(peer)} from the engine${reason ? `: ${reason}` : ""}`;
+
 /** RFC 2522 5.1: says who we are and announces the SPI. */
-export function sendIdentityRequest(core: Core, exchange: Exchange, { spi, choices, attributes }: Reserved): State {
-  if (spi === undefined) {
-    return core.fail(exchange, `Cannot get an SPI for ${formatEndpoint(exchange.peer)} from the engine`);
-  }
+export function sendIdentityRequest(core: Core, exchange: Exchange, reserved: Reserved): State {
+  const { spi, choices, attributes } = reserved;
+  if (spi === undefined) return core.fail(exchange, noSpi(exchange, reserved));
   const { request } = exchange;
   const own = core.settings.secrets.local(request?.user);
   if (!own) {

@@ -13,6 +13,7 @@ import {
   chooseAttributes,
   computeValue,
   establish,
+  noSpi,
   type Reserved,
 } from "./initiator.ts";
 import { sharedSecret } from "./keys.ts";
@@ -250,7 +251,8 @@ export function receiveIdentityRequest(
 }
 
 /** RFC 2522 5.1: installs both SPIs, then answers, so that the peer's first packet finds its SPI. */
-export function sendIdentityResponse(core: Core, exchange: Exchange, { spi, choices, attributes }: Reserved): State {
+export function sendIdentityResponse(core: Core, exchange: Exchange, reserved: Reserved): State {
+  const { spi, choices, attributes } = reserved;
   const verified = exchange.verified!;
   const peer = formatEndpoint(exchange.peer);
   const { secrets } = core.settings;
@@ -259,7 +261,7 @@ export function sendIdentityResponse(core: Core, exchange: Exchange, { spi, choi
     exchange.verified = undefined;
     return "VALUE_ANSWERED";
   };
-  if (spi === undefined) return giveUp(`Cannot get an SPI for ${peer} from the engine`);
+  if (spi === undefined) return giveUp(noSpi(exchange, reserved));
   const own = secrets.pairLocal(verified.peer.name, verified.peer.user) ?? secrets.local(verified.peer.user);
   if (!own) return giveUp(`Cannot identify ourselves to ${peer}: no "identity local" entry`);
   const request = exchange.wish;
