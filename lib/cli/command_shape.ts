@@ -1,4 +1,5 @@
 /** What may stand on a command's line: read from its option table or, where there is none, from its HELP. @module */
+import { FILTER_WORDS } from "../dump/filter.ts";
 import type { CommandModule } from "./command.ts";
 import { IPSECADM_COMMANDS } from "./ipsecadm/commands.ts";
 import { listedModifiers } from "./ipsecadm/parse.ts";
@@ -21,11 +22,22 @@ export interface CommandShape {
   readonly options: readonly OptionShape[];
   /** Other words that may stand here: `dst=`, `net.inet.ah.enable`. */
   readonly words: readonly string[];
+  /** What follows one of these words. */
+  readonly after?: Readonly<Record<string, ArgumentKind>>;
   readonly subcommands: readonly CommandShape[];
 }
 
+/** What only the running engine knows: SPIs, and the other ends of its SAs. */
+export const ENGINE_KINDS = ["spi", "peer"] as const;
+
 /** What a word can be completed with. */
-export type ArgumentKind = "file" | "directory" | "interface" | "none" | readonly string[];
+export type ArgumentKind =
+  | "file"
+  | "directory"
+  | "interface"
+  | "none"
+  | typeof ENGINE_KINDS[number]
+  | readonly string[];
 
 /** The kind of an option's argument, by the name that help gives it. */
 export function kindOf(argument: string | undefined): ArgumentKind {
@@ -36,6 +48,8 @@ export function kindOf(argument: string | undefined): ArgumentKind {
   if (/file|fifo|\.(crt|key|crl)$|^(CA-)?CERTIFICATE$|^CREDENTIALS$|-cert$|^packet-log$|signing-key/i.test(argument)) {
     return "file";
   }
+  if (argument === "SPI") return "spi";
+  if (argument === "ADDRESS") return "peer";
   return argument === "INTERFACE" ? "interface" : "none";
 }
 
@@ -152,7 +166,8 @@ function shapeOfIpsecadm(name: string, summary: string): CommandShape {
     options: listedModifiers(command).map((modifier) => ({
       name: modifier.name,
       text: modifier.text,
-      ...(modifier.argument && { argument: modifier.argument }),
+      // Other hexadecimal digits are keys.
+      ...(modifier.argument && { argument: /^-spi2?$/.test(modifier.name) ? "SPI" : modifier.argument }),
     })),
     words: [],
     subcommands: [],
@@ -172,9 +187,17 @@ function shapeOfIpsecadm(name: string, summary: string): CommandShape {
   };
 }
 
+/** What follows the words of a filter of dump. */
+const AFTER_FILTER_WORDS: Readonly<Record<string, ArgumentKind>> = {
+  ...{ spi: "spi", host: "peer", net: "none", port: ["500", "4500", "468"], proto: ["50", "51", "4", "17"] },
+  ...{ src: ["host", "net", "port"], dst: ["host", "net", "port"] },
+};
+
 /** The shape of a row of the command table. */
 export function shapeOf(name: string, summary: string, module: CommandModule): CommandShape {
-  return name === "ipsecadm" ? shapeOfIpsecadm(name, summary) : shapeOfHelp(name, summary, module.HELP);
+  if (name === "ipsecadm") return shapeOfIpsecadm(name, summary);
+  const shape = shapeOfHelp(name, summary, module.HELP);
+  return name === "dump" ? { ...shape, words: FILTER_WORDS, after: AFTER_FILTER_WORDS } : shape;
 }
 
 /** A shape and all below it, outer ones first. */

@@ -1,10 +1,12 @@
 /** `ipsecbox completion`: what a shell needs to complete command lines. @module */
 import { CommandError } from "./command.ts";
-import { type CommandShape, shapeOf } from "./command_shape.ts";
+import { fetchSas } from "../daemon/engine_views.ts";
+import { type CommandShape, ENGINE_KINDS, shapeOf } from "./command_shape.ts";
 import { COMMANDS, print } from "./commands.ts";
 import { bashScript } from "./completion/bash.ts";
 import { fishScript } from "./completion/fish.ts";
 import { zshScript } from "./completion/zsh.ts";
+import { withEngine } from "./engine.ts";
 import { LINK_NAMES } from "./install.ts";
 
 export const HELP = `usage: ipsecbox completion bash|zsh|fish
@@ -19,6 +21,16 @@ fish  ipsecbox completion fish > /usr/share/fish/vendor_completions.d/ipsecbox.f
 
 For one session of bash: source <(ipsecbox completion bash)
 `;
+
+/** What a running engine has of a kind, for the scripts above; nothing when there is none. */
+async function engineValues(kind: string): Promise<string[]> {
+  if (!ENGINE_KINDS.some((known) => known === kind)) return [];
+  const sas = await withEngine((client) => fetchSas(client));
+  const values = sas.map(({ spi, source, destination }) =>
+    kind === "spi" ? [spi.toString(16)] : [source, destination].filter((address) => !/^(0\.0\.0\.0|::)$/.test(address))
+  );
+  return [...new Set(values.flat())].sort();
+}
 
 const SHELLS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 export type Shell = keyof typeof SHELLS;
@@ -37,6 +49,10 @@ export async function run(args: string[]): Promise<number> {
   const [shell, ...more] = args;
   if (shell === "help" || shell === "--help") {
     print(HELP);
+    return 0;
+  }
+  if (shell === "--values" && more.length === 1) {
+    for (const value of await engineValues(more[0])) print(`${value}\n`);
     return 0;
   }
   const known = Object.keys(SHELLS).join(", ");

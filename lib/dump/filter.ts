@@ -57,7 +57,11 @@ const WORDS: Readonly<Record<string, Filter>> = {
   frag: ({ fragment }) => fragment !== undefined,
 };
 
+/** Words that stand alone or before another. */
 const OTHER_WORDS = ["host", "net", "port", "proto", "spi", "src", "dst", "and", "or", "not"];
+
+/** All words of a filter. */
+export const FILTER_WORDS: readonly string[] = [...Object.keys(WORDS), ...OTHER_WORDS];
 
 function number(text: string, most: number, what: string): number {
   if (/^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) && Number(text) <= most) return Number(text);

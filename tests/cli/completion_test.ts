@@ -4,8 +4,16 @@ import { allShapes, completionScript, type Shell } from "../../lib/cli/completio
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { runHere } from "./run.ts";
 
+/** Runs a shell in which `ipsecbox` is a stand-in that knows two SPIs and two addresses. */
 async function shellOutput(command: string, args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd: Deno.cwd() }).output();
+  const folder = await Deno.makeTempDir();
+  const answers = 'case "$*" in *spi) printf "1000\\n1001\\n";; *peer) printf "192.0.2.1\\n2001:db8::1\\n";; esac';
+  await Deno.writeTextFile(`${folder}/ipsecbox`, `#!/bin/sh\n${answers}\n`, { mode: 0o755 });
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    cwd: Deno.cwd(),
+    env: { PATH: `${folder}:${Deno.env.get("PATH")}`, HOME: folder },
+  }).output().finally(() => Deno.remove(folder, { recursive: true }));
   const problems = new TextDecoder().decode(stderr);
   assert(success && problems === "", problems);
   return new TextDecoder().decode(stdout);
@@ -52,6 +60,14 @@ const CASES: readonly (readonly [line: string, expected: string])[] = [
   ["ipsecbox check READ", "README.md"],
   ["isakmpd -W docs", "docs"],
   ["ipsecbox nonsense -", ""],
+  ["ipsecbox dump isa", "isakmp"],
+  ["ipsecbox dump esp and not ho", "host"],
+  ["ipsecbox dump -i lo src por", "port"],
+  ["ipsecbox dump udp port 45", "4500"],
+  ["ipsecadm new esp -auth hmac-sha2-5", ""],
+  ["ipsecbox dump spi 1", "1000 1001"],
+  ["ipsecadm delspi -spi 1", "1000 1001"],
+  ["ipsecbox dump host 192.", "192.0.2.1"],
 ];
 
 Deno.test("bash completes commands, subcommands, options, their arguments and files", async () => {
@@ -64,6 +80,44 @@ Deno.test("bash completes commands, subcommands, options, their arguments and fi
   const out = await withScript("bash", (path) => shellOutput("bash", ["-c", source, "bash", path, ...lines]));
   const found = out.split("\n");
   assertEquals(CASES.map(([line], i) => [line, found[i]]), CASES.map(([line, expected]) => [line, expected]));
+});
+
+/** What all expected words of a line are among. */
+function assertOffered(line: string, expected: string, offered: readonly string[]): void {
+  for (const word of expected.split(" ").filter(Boolean)) {
+    assert(
+      offered.some((one) => one === word || one === `${word}/`),
+      `${line}: ${word} is not among ${offered.join(" ")}`,
+    );
+  }
+}
+
+Deno.test("zsh offers the same", async () => {
+  // The script calls zsh's own functions to offer words; these say which.
+  const source = `
+    compdef() { : }
+    compadd() { while (( $# )) && [[ "$1" != -- ]]; do shift; done; shift; print -rl -- "$@" }
+    _describe() { local name; name="\${@[-1]}"; print -rl -- \${\${(P)name}%%:*} }
+    _files() { [[ "$1" == -/ ]] && print -rl -- *(/) || print -rl -- *(.) }
+    source "$1"; shift
+    for line in "$@"; do
+      words=(\${=line}) CURRENT=\${#words}
+      _ipsecbox; print -r -- "=="
+    done`;
+  const lines = CASES.map(([line]) => line);
+  const out = await withScript("zsh", (path) => shellOutput("zsh", ["-f", "-c", source, "zsh", path, ...lines]));
+  const found = out.split("==\n");
+  CASES.forEach(([line, expected], i) => assertOffered(line, expected, found[i].split("\n")));
+});
+
+Deno.test("fish offers the same", async () => {
+  const lines = CASES.map(([line]) => line.replace(/^\/usr\/sbin\//, ""));
+  const source = "source $argv[1]; for line in $argv[2..-1]; complete -C $line; echo ==; end";
+  const out = await withScript("fish", (path) => shellOutput("fish", ["-c", source, path, ...lines]));
+  const found = out.split("==\n");
+  CASES.forEach(([line, expected], i) =>
+    assertOffered(line, expected, found[i].split("\n").map((row) => row.split("\t")[0]))
+  );
 });
 
 Deno.test("bash completes for ipsecbox and the OpenBSD names", async () => {

@@ -4,26 +4,29 @@ import { type ArgumentKind, type CommandShape, flatten, kindOf } from "../comman
 /** A word list in single quotes; the words of the tables have neither blanks nor quotes. */
 const list = (words: readonly string[]) => `'${words.join(" ")}'`;
 
-const ACTIONS = { file: "kind=file", directory: "kind=directory", interface: "kind=interface" } as const;
-
 /** The shell assignment for an argument. */
 export function action(kind: ArgumentKind): string {
   if (typeof kind !== "string") return `kind=words choices=${list(kind)}`;
-  return kind === "none" ? "kind=none" : ACTIONS[kind];
+  return `kind=${kind}`;
 }
 
 /** `case` rows: what may stand at each place, and what each option takes. */
 export function caseRows(shapes: readonly CommandShape[]): { places: string[]; options: string[] } {
   const all = shapes.flatMap(flatten);
+  const row = (path: readonly string[], word: string, kind: ArgumentKind) =>
+    `    ${list([`${path.join(" ")}:${word}`])}) ${action(kind)} ;;`;
   const places = all.map(({ path, subcommands, options, words }) =>
     `    ${list([path.join(" ")])}) below=${list(subcommands.map(({ path }) => path.at(-1)!))}` +
     ` options=${list(options.map(({ name }) => name))} words=${list(words)} ;;`
   );
   const options = all.flatMap(({ path, options }) =>
     options.filter(({ argument }) => argument !== undefined)
-      .map(({ name, argument }) => `    ${list([`${path.join(" ")}:${name}`])}) ${action(kindOf(argument))} ;;`)
+      .map(({ name, argument }) => row(path, name, kindOf(argument)))
   );
-  return { places, options };
+  const after = all.flatMap(({ path, after = {} }) =>
+    Object.entries(after).map(([word, kind]) => row(path, word, kind))
+  );
+  return { places, options: [...options, ...after] };
 }
 
 /** The script for bash. `names` are the names under which the program may be called. */
@@ -75,6 +78,7 @@ _ipsecbox() {
   fi
   case "$kind" in
     words) COMPREPLY=($(compgen -W "$choices" -- "$cur")) ;;
+    spi | peer) COMPREPLY=($(compgen -W "$(ipsecbox completion --values "$kind" 2>/dev/null)" -- "$cur")) ;;
     interface) COMPREPLY=($(compgen -W "$(ls /sys/class/net 2>/dev/null)" -- "$cur")) ;;
     file | directory)
       local IFS=$'\\n' how=-f

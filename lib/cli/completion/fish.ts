@@ -11,6 +11,8 @@ function argument(kind: ArgumentKind): string {
     file: " -r -F",
     directory: " -x -a '(__fish_complete_directories)'",
     interface: " -x -a '(command ls /sys/class/net 2>/dev/null)'",
+    spi: " -x -a '(ipsecbox completion --values spi 2>/dev/null)'",
+    peer: " -x -a '(ipsecbox completion --values peer 2>/dev/null)'",
     none: " -x",
   };
   return words[kind];
@@ -37,6 +39,12 @@ export function fishScript(shapes: readonly CommandShape[], names: readonly stri
     `    test (count $given) -ge $many; and test "$given[1..$many]" = "$argv"`,
     "end",
     "",
+    "# Whether the last of them is this.",
+    "function __ipsecbox_after",
+    "    set -l given (commandline -opc)",
+    `    test "$given[-1]" = "$argv[1]"`,
+    "end",
+    "",
     "# Whether they are exactly these.",
     "function __ipsecbox_only",
     "    set -l given (commandline -opc)",
@@ -52,13 +60,17 @@ export function fishScript(shapes: readonly CommandShape[], names: readonly stri
   for (const { path } of shapes) {
     lines.push(`complete -c ipsecbox -n '__ipsecbox_only help' -f -a ${quoted(path[0])}`);
   }
-  for (const { path, options, subcommands, words } of shapes.flatMap(flatten)) {
+  for (const { path, options, subcommands, words, after = {} } of shapes.flatMap(flatten)) {
     const place = path.join(" ");
     for (const name of ["ipsecbox", ...names.filter((name) => name === path[0])]) {
       const at = `complete -c ${name} -n '__ipsecbox_${subcommands.length ? "only" : "at"} ${place}'`;
       for (const { path, summary } of subcommands) {
         const word = quoted(path.at(-1)!);
         lines.push(`complete -c ${name} -n '__ipsecbox_only ${place}' -f -a ${word} -d ${quoted(summary)}`);
+      }
+      for (const [word, kind] of Object.entries(after)) {
+        const last = `complete -c ${name} -n '__ipsecbox_at ${place}; and __ipsecbox_after ${word}'`;
+        lines.push(`${last} -f${argument(kind).replace(/^ -x/, "")}`);
       }
       if (words.length) lines.push(`${at} -f -a ${quoted(words.join(" "))}`);
       lines.push(...options.map((one) => `${at} ${option(one)}`));

@@ -37,7 +37,7 @@ ${caseRows(shapes).options.join("\n")}
 
 _ipsecbox() {
   local place="\${words[1]:t}" kind=file cur="\${words[CURRENT]}" before="\${words[CURRENT-1]}"
-  local -a given below options others commands
+  local -a given names below options others commands
   integer at=2
   given=("\${words[@]}")
   commands=(${shapes.map(({ path, summary }) => described(path[0], summary)).join(" ")})
@@ -53,7 +53,9 @@ _ipsecbox() {
     fi
     place="$given[2]" at=3
   fi
-  while _ipsecbox_place "$place" && (( at < CURRENT )) && (( \${\${below%%:*}[(Ie)$given[at]]} )); do
+  while _ipsecbox_place "$place" && (( at < CURRENT )); do
+    names=("\${(@)below%%:*}")
+    (( \${names[(Ie)$given[at]]} )) || break
     place="$place $given[at]"
     (( at++ ))
   done
@@ -71,6 +73,7 @@ _ipsecbox() {
   fi
   case "$kind" in
     words) compadd -- \${=choices} ;;
+    spi|peer) compadd -- \${(f)"$(ipsecbox completion --values $kind 2>/dev/null)"} ;;
     interface) compadd -- /sys/class/net/*(N:t) ;;
     file) _files ;;
     directory) _files -/ ;;
