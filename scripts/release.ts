@@ -52,7 +52,12 @@ async function singleFiles(version: string, packOnly: boolean): Promise<Map<type
   if (made.size) return made;
   const own = ARCHITECTURES.find(({ machine }) => machine === Deno.build.arch);
   if (!own) throw new Error(`there is no package for ${Deno.build.arch}`);
-  console.log(`Packing for ${own.machine}, the architecture of this machine`);
+  const others = ARCHITECTURES.filter((architecture) => architecture !== own).map(({ machine }) => machine).join(", ");
+  console.log(
+    `Packing for ${own.machine}, the architecture of this machine: ` +
+      (packOnly ? "--pack was given" : "Deno's runtime base (denort), which compiling fetches, could not be had") +
+      `. Nothing is made for ${others}: compile where the runtime base can be fetched, or run this on such a machine`,
+  );
   const path = nameOf(own.machine);
   if (!await succeeds(Deno.execPath(), ["run", "-A", "scripts/pack.ts", path.slice(ROOT.length + 1)])) {
     throw new Error("cannot pack");

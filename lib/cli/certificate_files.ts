@@ -2,7 +2,7 @@
 import { encodePem, encodePrivateKey, type KeyObject, parsePrivateKey } from "../crypto/signature.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { decodeFile } from "../x509/pem.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 
 /** What `decode` makes of a file; all errors name it. @throws {CommandError} */
 export function fromFile<T>(path: string, decode: (octets: Uint8Array) => T): T {
@@ -26,7 +26,7 @@ function write(path: string, text: string, mode: number): void {
     Deno.writeTextFileSync(path, text, { mode });
     Deno.chmodSync(path, mode); // the file may have been there
   } catch (error) {
-    throw new CommandError(`${path}: ${(error as Error).message}`);
+    throw new CommandError(`${path}: ${reason(error)}`);
   }
 }
 

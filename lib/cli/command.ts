@@ -24,3 +24,23 @@ export class CommandError extends Error {
     super(message);
   }
 }
+
+/** Errors of files that have a plain word. */
+const REASONS: readonly (readonly [new () => Error, string])[] = [
+  [Deno.errors.NotFound, "it does not exist"],
+  [Deno.errors.PermissionDenied, "permission denied"],
+  [Deno.errors.AlreadyExists, "it exists already"],
+  [Deno.errors.IsADirectory, "it is a directory"],
+  [Deno.errors.NotADirectory, "a part of the path is no directory"],
+];
+
+/** Why a file could not be used, in words for a user; who is not root hears that root may be needed. */
+export function reason(error: unknown): string {
+  const words = REASONS.find(([kind]) => error instanceof kind)?.[1];
+  if (words === undefined) return error instanceof Error ? error.message : String(error);
+  return words === "permission denied" && Deno.uid() !== 0 ? `${words}: be root` : words;
+}
+
+/** The path at the end of Deno's message about a file. */
+export const pathIn = (error: unknown): string | undefined =>
+  /: \w+ '([^']*)'$/.exec(error instanceof Error ? error.message : "")?.[1];

@@ -1,4 +1,6 @@
 /** What may stand on a command's line: read from its option table or, where there is none, from its HELP. @module */
+import { AUTHENTICATORS } from "../crypto/authenticators.ts";
+import { ESP_CIPHERS } from "../crypto/esp_ciphers.ts";
 import { FILTER_WORDS } from "../dump/filter.ts";
 import type { CommandModule } from "./command.ts";
 import { IPSECADM_COMMANDS } from "./ipsecadm/commands.ts";
@@ -158,6 +160,14 @@ export function shapeOfHelp(name: string, summary: string, help: string): Comman
   };
 }
 
+/** What modifiers of ipsecadm take, where help's name for it says too little. */
+const MODIFIER_ARGUMENTS: Readonly<Record<string, string>> = {
+  "-spi": "SPI",
+  "-spi2": "SPI",
+  "-enc": ESP_CIPHERS.map(({ name }) => name).join("|"),
+  "-auth": AUTHENTICATORS.map(({ name }) => name).join("|"),
+};
+
 /** ipsecadm, from its tables. */
 function shapeOfIpsecadm(name: string, summary: string): CommandShape {
   const leaves = IPSECADM_COMMANDS.map((command) => ({
@@ -166,8 +176,7 @@ function shapeOfIpsecadm(name: string, summary: string): CommandShape {
     options: listedModifiers(command).map((modifier) => ({
       name: modifier.name,
       text: modifier.text,
-      // Other hexadecimal digits are keys.
-      ...(modifier.argument && { argument: /^-spi2?$/.test(modifier.name) ? "SPI" : modifier.argument }),
+      ...(modifier.argument && { argument: MODIFIER_ARGUMENTS[modifier.name] ?? modifier.argument }),
     })),
     words: [],
     subcommands: [],

@@ -12,7 +12,7 @@ import { PacketCapture } from "../linux/capture.ts";
 import { Netlink } from "../linux/netlink.ts";
 import { IFF, type Link, listLinks } from "../linux/rtnetlink.ts";
 import { didYouMean } from "../octets/nearest.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { WatchedEngine } from "./dump/engine.ts";
 import { KeyFiles } from "./dump/keys.ts";
@@ -187,7 +187,7 @@ function createFile(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   } catch (error) {
-    throw new CommandError(`-w ${path}: ${(error as Error).message}`);
+    throw new CommandError(`-w ${path}: ${reason(error)}`);
   }
 }
 
@@ -196,7 +196,7 @@ async function readInto(chunk: Uint8Array, file: Deno.FsFile | undefined, path: 
   try {
     return await (file ?? Deno.stdin).read(chunk);
   } catch (error) {
-    throw new CommandError(`-r ${path}: ${(error as Error).message}`);
+    throw new CommandError(`-r ${path}: ${reason(error)}`);
   }
 }
 
@@ -204,7 +204,7 @@ function openFile(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path);
   } catch (error) {
-    throw new CommandError(`-r ${path || `""`}: ${(error as Error).message}`);
+    throw new CommandError(`-r ${path || `""`}: ${reason(error)}`);
   }
 }
 

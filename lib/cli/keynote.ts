@@ -17,7 +17,7 @@ import { octetsOf, octetsOfText } from "../keynote/text.ts";
 import { splitAssertions } from "../keynote/token.ts";
 import { decodeText } from "../octets/bytes.ts";
 import { didYouMean } from "../octets/nearest.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
 import {
@@ -111,7 +111,7 @@ function keygen(args: string[]): number {
       Deno.writeTextFileSync(path, text, { mode });
       Deno.chmodSync(path, mode); // the file may have been there
     } catch (error) {
-      throw new CommandError(`${path}: ${(error as Error).message}`);
+      throw new CommandError(`${path}: ${reason(error)}`);
     }
   };
   write(publicFile, publicText, 0o644);

@@ -1,7 +1,7 @@
 /** Files of the keynote command: assertions, environments, keys; and how keys are printed. @module */
 import { KeyNoteSyntaxError, octetString } from "../keynote/text.ts";
 import { readString } from "../keynote/token.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 
 /** A file as an octet string. @throws {CommandError} */
 export function readText(path: string): string {
@@ -9,7 +9,7 @@ export function readText(path: string): string {
     return octetString(Deno.readFileSync(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new CommandError(`${path}: it does not exist`);
-    throw new CommandError(`${path}: ${(error as Error).message}`);
+    throw new CommandError(`${path}: ${reason(error)}`);
   }
 }
 

@@ -12,7 +12,7 @@ import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { holdersInTheWay } from "../linux/proc.ts";
 import { type Capability, restrain, socketCapabilities } from "../linux/privileges.ts";
 import { PHOTURIS_PORT } from "../photuris/messages.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
 
@@ -96,7 +96,7 @@ export async function run(args: string[]): Promise<number> {
           "attributes.conf and secrets.conf, examples/photuris/etc has them to start from",
       );
     }
-    throw new CommandError(`cannot use directory ${directory}: ${(error as Error).message}`);
+    throw new CommandError(`cannot use directory ${directory}: ${reason(error)}`);
   }
   if (options.checkFiles) return checkFiles(directory);
   if (!options.foreground && !isDetached()) {

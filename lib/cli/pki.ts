@@ -8,7 +8,7 @@ import { CertificateError } from "../x509/error.ts";
 import { decodeFile } from "../x509/pem.ts";
 import { describeFile } from "./pki_show.ts";
 import { fromFile, readCertificate, readPrivateKey, writePem } from "./certificate_files.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
 import { ca, cert, renew, sign } from "./pki_issue.ts";
@@ -74,7 +74,7 @@ function listed(path: string): { revoked: RevokedEntry[]; issuerKey?: string } {
     Deno.statSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { revoked: [] };
-    throw new CommandError(`${path}: ${(error as Error).message}`);
+    throw new CommandError(`${path}: ${reason(error)}`);
   }
   const list = fromFile(path, (octets) => parseRevocationList(decodeFile(octets, "X509 CRL")[0]));
   const reasons = revocationReasons();

@@ -15,7 +15,7 @@ import { Secret } from "../octets/secret.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { validatePath } from "../x509/path.ts";
 import { decodeFile } from "../x509/pem.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
 import { readText } from "./keynote_files.ts";
@@ -65,7 +65,7 @@ function readCertificate(path: string): Certificate {
   try {
     return parseCertificate(decodeFile(Deno.readFileSync(path), "CERTIFICATE")[0]);
   } catch (error) {
-    throw new CommandError(`${path}: ${(error as Error).message}`, 2);
+    throw new CommandError(`${path}: ${reason(error)}`, 2);
   }
 }
 

@@ -4,7 +4,7 @@ import { constants, openSync, writeSync } from "node:fs";
 import { formatHex } from "../octets/hex.ts";
 import { PIPE_NAME, REQUEST_OCTETS } from "../daemon/photurisd_pipe.ts";
 import { randomOctets } from "../daemon/clock.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
 import { DEFAULT_DIRECTORY } from "./photurisd.ts";
@@ -109,7 +109,7 @@ export async function run(args: string[]): Promise<number> {
     const uid = ownerOf(join(directory, PIPE_NAME));
     if (uid !== null && uid !== Deno.uid()) Deno.chownSync(path, uid, null);
   } catch (error) {
-    throw new CommandError(`cannot wait in ${directory}: ${(error as Error).message}; "-n" asks without waiting`);
+    throw new CommandError(`cannot wait in ${directory}: ${reason(error)}; "-n" asks without waiting`);
   }
   try {
     ask(directory, `${items.join(" ")} answer=${name} `);

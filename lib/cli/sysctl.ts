@@ -7,7 +7,7 @@ import { readSysctlConf } from "../daemon/sysctl_file.ts";
 import { knobComplaint, KNOBS } from "../engine/sysctl.ts";
 import { readSysctl, SysctlError, SYSTEM_SETTINGS, systemSetting, writeSysctl } from "../linux/sysctl.ts";
 import { didYouMean } from "../octets/nearest.ts";
-import { CommandError } from "./command.ts";
+import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { toJson } from "../daemon/engine_views.ts";
 
@@ -75,7 +75,7 @@ async function values(): Promise<Map<string, string>> {
   return found;
 }
 
-function keep(name: string, value: string): void {
+function keep(name: string, value: string, isInForce: boolean): void {
   const path = sysctlConfPath();
   try {
     Deno.mkdirSync(dirname(path), { recursive: true });
@@ -84,15 +84,15 @@ function keep(name: string, value: string): void {
     Deno.writeTextFileSync(temporary, text, { mode: 0o644 });
     Deno.renameSync(temporary, path);
   } catch (error) {
-    throw new CommandError(`${path}: ${(error as Error).message}: the setting is in force but not kept`);
+    throw new CommandError(`${path}: ${reason(error)}${isInForce ? ": the setting is in force but not kept" : ""}`);
   }
 }
 
 async function set(name: string, value: string): Promise<void> {
   const system = systemSetting(name);
   if (system) writeSysctl(system, value);
-  else await askEngine(`${name}=${value}`);
-  keep(name, value);
+  const isInForce = system !== undefined || await askEngine(`${name}=${value}`) !== undefined;
+  keep(name, value, isInForce);
 }
 
 export async function run(args: string[]): Promise<number> {
