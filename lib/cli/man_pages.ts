@@ -1714,7 +1714,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-uninstall.8": {
-    source: "b001782d7de4e0c3",
+    source: "4fc17e1d72d999e3",
     text: `IPSECBOX-UNINSTALL(8)       System Manager's Manual      IPSECBOX-UNINSTALL(8)
 
 NAME
@@ -1727,7 +1727,9 @@ DESCRIPTION
      Takes away exactly what "ipsecbox install" with the same options has put
      in place, as PREFIX/share/ipsecbox/installed lists it.  Files that
      somebody has changed since stay, and are named; so do directories in
-     which something else is.  Services are not stopped.
+     which something else is.  Services are not stopped.  What the packed
+     program has unpacked into /var/cache/ipsecbox goes too, unless a process
+     still runs from it.
 
      --prefix DIR
              /usr/local

@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { MAN_SOURCES } from "../../lib/cli/install/man_sources.ts";
 import { LINK_NAMES } from "../../lib/cli/install/plan.ts";
+import { removeUnpacked } from "../../lib/cli/uninstall.ts";
 import { runHere } from "./run.ts";
 
 /** Every path below a directory with what is there. */
@@ -150,3 +151,22 @@ Deno.test("systemd finds nothing to complain about in the units, and little expo
       assertEquals(code, 0, text.slice(-300));
     }
   }));
+
+Deno.test("what versions of the program have unpacked goes, but not from under a process", async () => {
+  const cache = await Deno.makeTempDir();
+  for (const name of ["old", "running"]) await Deno.mkdir(`${cache}/${name}`);
+  const program = `${cache}/running/sleep`;
+  await Deno.copyFile("/usr/bin/sleep", program);
+  await Deno.chmod(program, 0o755);
+  const child = new Deno.Command(program, { args: ["60"] }).spawn();
+  try {
+    removeUnpacked(cache);
+    assertEquals([...Deno.readDirSync(cache)].map(({ name }) => name), ["running"]);
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+  removeUnpacked(cache);
+  await assertRejects(() => Deno.stat(cache), Deno.errors.NotFound);
+  removeUnpacked(cache);
+});
