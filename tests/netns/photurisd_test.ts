@@ -71,6 +71,8 @@ Deno.test("FAQ 13.7: startkey, then AH on the wire; then both; and nothing is le
   const asked = await startkey(west, `dst=${EAST}`, "options=auth");
   assertEquals([asked.code, asked.stderr], [0, ""]);
   assertMatch(asked.stdout, /^Established keys with 192\.168\.25\.9 \(Default\): AH AT_MD5_IPMAC HMAC in with SPI 0x/);
+  // The engine answers a moment before its packet Workers have the SAs.
+  await waitFor(async () => (await west.ping(EAST)).received === 1, "AH", 20_000);
   assertEquals((await west.ping(EAST, { count: 3 })).received, 3);
   assertEquals((await east.ping(WEST, { count: 3 })).received, 3);
   assertEquals(await protocolsSeen(wire), [51]);
