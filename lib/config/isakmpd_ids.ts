@@ -81,7 +81,7 @@ const NAME_FORMS = {
 
 function distinguishedName(reader: ConfReader, name: Value): Identification | undefined {
   try {
-    return distinguishedNameId(name.text.replace(/^DN:/, ""));
+    return distinguishedNameId(name.text.replace(/^"(.*)"$/, "$1").replace(/^DN:/, ""));
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error;
     const why = error.message.replace(/^name "(?:[^"\\]|\\.)*": /, "");
