@@ -8,7 +8,7 @@ import { choosePacketCrypto } from "../crypto/libcrypto.ts";
 import type { PacketCrypto } from "../crypto/packet.ts";
 import { Coalescer, type TunWriter } from "../datapath/coalescing.ts";
 import { Inbound } from "../datapath/inbound.ts";
-import { largestPacket, Outbound } from "../datapath/outbound.ts";
+import { Outbound } from "../datapath/outbound.ts";
 import { createSums, type Sums } from "../datapath/sums.ts";
 import { VNET_OCTETS } from "../datapath/vnet.ts";
 import { addressOf } from "../ffi/address.ts";
@@ -17,20 +17,20 @@ import { IN_PKTINFO, OPTION, SOCKADDR_IN, SOCKADDR_IN6 } from "../ffi/structs.ts
 import { address } from "../ip/address.ts";
 import { TUPLE } from "../ip/tuple.ts";
 import { wordsAddress } from "../ip/words.ts";
-import { setState } from "../ipsec/lifetimes.ts";
 import { Counters, DROP, HEADROOM, type Packet, TAILROOM } from "../ipsec/packet.ts";
-import { COUNTER_OCTETS, createSa, type Sa } from "../ipsec/sa.ts";
+import type { Sa } from "../ipsec/sa.ts";
 import { setClock, setIdentification } from "../ipsec/scratch.ts";
-import { Sad } from "../ipsec/sad.ts";
-import { Spd, type SpdEntry } from "../ipsec/spd.ts";
+import type { SpdEntry } from "../ipsec/spd.ts";
 import { Epoll } from "../linux/epoll.ts";
 import { rebuildIpv6Header } from "../linux/message.ts";
+import { Nap } from "../linux/nap.ts";
 import { Receiver } from "../linux/receive.ts";
 import type { Socket, UdpSocket } from "../linux/sockets.ts";
 import { Transmitter, type UdpTarget } from "../linux/transmit.ts";
 import { type Arena, createArena } from "../octets/arena.ts";
 import { collectGarbage, returnFreeMemory } from "./heap.ts";
 import { Mailbox } from "./mailbox.ts";
+import { PacketTables } from "./packet_tables.ts";
 import type { Player, Rehearsal } from "./rehearsal.ts";
 import { Spin, SPIN_MS } from "./spin.ts";
 import type { Order, Report, SocketGrant, UdpSocketGrant, WorkerStart } from "./packet_orders.ts";
@@ -49,6 +49,12 @@ const ROUNDS_BETWEEN_WAITS = 8;
 /** After so many orders garbage is worth collecting, once nothing has happened for so long. */
 const ORDERS_TO_COLLECT = 1000;
 const QUIET_MS = 1000;
+/**
+ * Whole packets come one by one, not in runs as datagrams do. A batch of so many says that a stream is under way: then so
+ * long a nap brings more at a time, and fewer acknowledgements, for fewer wake-ups.
+ */
+const STREAM_BATCH = 4;
+const NAP_US = 100;
 /** How long after a packet the way is rehearsed, and how often: caches are cold again after a millisecond or two. */
 const WARM_MS = 20;
 const WARM_EVERY_MS = 2;
@@ -85,15 +91,13 @@ export class PacketLoop implements Player {
   readonly #send: (report: Report) => void;
   readonly #arena: Arena;
   readonly #crypto: PacketCrypto;
-  readonly #sad = new Sad();
-  readonly #spd = new Spd();
+  readonly #tables: PacketTables;
   readonly #counters: Counters;
   readonly #outbound: Outbound<UdpTarget>;
   readonly #inbound: Inbound;
   readonly #coalescer: Coalescer;
   readonly #transmitter: Transmitter;
   readonly #mailbox: Mailbox;
-  readonly #sas = new Map<number, Sa>();
   readonly #stagingAt: number;
   readonly #sources: Source[] = [];
   #now = 0;
@@ -101,8 +105,7 @@ export class PacketLoop implements Player {
   #retryDue = false;
   /** Wall clock at time 0 of `#now`; read once, so that it never jumps. */
   readonly #epochMs = performance.timeOrigin;
-  /** How many SAs have which largest packet; and the smallest of those last told. */
-  readonly #sizes = new Map<number, number>();
+  /** The last size reported. */
   #toldSize = 0;
   #sawTooBig = false;
   readonly #targets = new Map<Sa, UdpTarget>();
@@ -111,6 +114,9 @@ export class PacketLoop implements Player {
   #stopped = false;
   #ordersSinceCollection = 0;
   #rehearsal: Rehearsal | undefined;
+  /** The last round emptied a socket to which a stream of whole packets comes. */
+  #streaming = false;
+  readonly #nap: Nap;
 
   constructor(start: WorkerStart, send: (report: Report) => void, { arena, crypto, sums }: PacketTools) {
     this.#start = start;
@@ -119,6 +125,7 @@ export class PacketLoop implements Player {
     this.#crypto = crypto;
     this.#counters = new Counters(start.counters);
     this.#mailbox = new Mailbox(start.orders);
+    this.#nap = new Nap(arena, NAP_US);
     this.#stagingAt = arena.reserve(TUN_OCTETS + 256);
     const tun = this.#tunWriter();
     const { packet4, packet6, udp4, udp6 } = start.sockets;
@@ -136,7 +143,8 @@ export class PacketLoop implements Player {
       udp: start.tun.udp,
       lost: (protocol, packets) => this.#counters.drop(protocol, DROP.queueFull, packets),
     });
-    const tables = { sad: this.#sad, spd: this.#spd, counters: this.#counters };
+    this.#tables = new PacketTables(arena, crypto, start.usage, (sa) => this.#releaseTarget(sa));
+    const tables = { sad: this.#tables.sad, spd: this.#tables.spd, counters: this.#counters };
     this.#inbound = new Inbound(arena, tables, this.#coalescer, {
       moved: (sa, packet, portAt) => this.#moved(sa, packet, portAt),
     });
@@ -175,9 +183,10 @@ export class PacketLoop implements Player {
     let rounds = 0;
     while (!this.#stopped) {
       const moved = this.#round();
-      if (moved !== 0 && ++rounds < ROUNDS_BETWEEN_WAITS) continue;
+      if (moved !== 0 && !this.#streaming && ++rounds < ROUNDS_BETWEEN_WAITS) continue;
       rounds = 0;
       this.#settle();
+      if (this.#streaming) this.#nap.take();
       const ready = this.#wait(epoll, moved !== 0);
       for (let i = 0; i < ready; i++) {
         const index = epoll.ready(i);
@@ -185,13 +194,14 @@ export class PacketLoop implements Player {
         else read(this.#start.wakeFd, base + BigInt(wakeAt | 0), 8);
       }
     }
-    for (const sa of this.#sas.values()) sa[Symbol.dispose]();
+    this.#tables[Symbol.dispose]();
     this.#send({ report: "stopped" });
   }
 
   /** Services what is ready, and orders; answers how much was moved. */
   #round(): number {
     const sources = this.#sources;
+    this.#streaming = false;
     this.#now = performance.now();
     setClock(this.#arena, Math.floor((this.#epochMs + this.#now) / 1000));
     let moved = 0;
@@ -281,6 +291,7 @@ export class PacketLoop implements Player {
     return this.#source(grant.fd, (source) => {
       const count = receiver.receive();
       source.ready = count === receiver.batch;
+      if (!source.ready && count >= STREAM_BATCH) this.#streaming = true;
       for (let i = 0; i < count; i++) {
         const at = receiver.at(i);
         const octets = receiver.octets(i);
@@ -443,95 +454,12 @@ export class PacketLoop implements Player {
     this.#tellSize();
   }
 
-  /** Uses the room for what is read from the device, so not between reading and taking a packet. */
-  #retryHeld(): void {
-    if (this.#retryDue && this.#outbound.held.size) this.#outbound.retryHeld(this.#stagingAt, this.#now);
-    this.#retryDue = false;
-  }
-
-  /** Keeps count of what fits which SA; an SA around another counts with that one too. */
-  #countSize(sa: Sa, by: number): void {
-    const largest = largestPacket(sa, sa.tunnel);
-    const count = (this.#sizes.get(largest) ?? 0) + by;
-    if (count > 0) this.#sizes.set(largest, count);
-    else this.#sizes.delete(largest);
-  }
-
-  /** Tells the main thread when the interface's MTU should change. */
-  #tellSize(): void {
-    if (this.#start.role === "in" || this.#sizes.size === 0) return;
-    const smallest = Math.min(...this.#sizes.keys());
-    if (smallest === this.#toldSize) return;
-    this.#toldSize = smallest;
-    this.#send({ report: "mtu", largest: smallest });
-  }
-
   /** Carries out one order; answers whether packets that wait may go now. */
   #carryOut(order: Order): boolean {
     switch (order.order) {
-      case "installSa": {
-        const counters = new Float64Array(this.#start.usage, order.slot * COUNTER_OCTETS, COUNTER_OCTETS / 8);
-        const sa = createSa(order.sa, this.#crypto, this.#arena, { counters, owned: true });
-        sa.id = order.id;
-        sa.pathMtu = order.pathMtu;
-        this.#sas.set(order.id, sa);
-        this.#sad.add(sa);
-        this.#countSize(sa, 1);
+      case "installSa":
         this.#rehearsal?.learn(order.sa);
-        return true;
-      }
-      case "updateSa": {
-        const sa = this.#sas.get(order.id);
-        if (!sa) return false;
-        sa.hardBytes = order.sa.hard.bytes || Infinity;
-        sa.udpPort = order.sa.udpPort ?? 0;
-        this.#releaseTarget(sa);
-        if (sa.state !== order.state) setState(sa, order.state);
-        this.#sad.generation++;
-        return false;
-      }
-      case "removeSa": {
-        const sa = this.#sas.get(order.id);
-        if (!sa) return false;
-        this.#sas.delete(order.id);
-        this.#releaseTarget(sa);
-        this.#countSize(sa, -1);
-        this.#sad.remove(sa);
-        return false;
-      }
-      case "link": {
-        const inner = this.#sas.get(order.inner);
-        const outer = order.outer === undefined ? null : this.#sas.get(order.outer) ?? null;
-        if (!inner) return false;
-        this.#countSize(inner, -1);
-        this.#sad.link(inner, outer);
-        this.#countSize(inner, 1);
-        return true;
-      }
-      case "pathMtu": {
-        const sa = this.#sas.get(order.id);
-        if (!sa || sa.pathMtu === order.mtu) return false;
-        this.#countSize(sa, -1);
-        sa.pathMtu = order.mtu;
-        this.#countSize(sa, 1);
-        this.#sad.generation++;
-        return false;
-      }
-      case "addFlow":
-        this.#spd.add(order.flow);
-        return true;
-      case "removeFlow":
-        this.#spd.remove(order.flow.selector);
-        return true;
-      case "flush":
-        for (const sa of this.#sas.values()) {
-          this.#releaseTarget(sa);
-          this.#sad.remove(sa);
-        }
-        this.#sas.clear();
-        this.#sizes.clear();
-        this.#spd.clear();
-        return true;
+        return this.#tables.carryOut(order);
       case "enable":
         this.#inbound.espEnabled = order.esp;
         this.#inbound.ahEnabled = order.ah;
@@ -539,6 +467,22 @@ export class PacketLoop implements Player {
       case "stop":
         this.#stopped = true;
         return false;
+      default:
+        return this.#tables.carryOut(order);
     }
+  }
+
+  /** Uses the room for what is read from the device, so not between reading and taking a packet. */
+  #retryHeld(): void {
+    if (this.#retryDue && this.#outbound.held.size) this.#outbound.retryHeld(this.#stagingAt, this.#now);
+    this.#retryDue = false;
+  }
+
+  /** Tells the main thread when the interface's MTU should change. */
+  #tellSize(): void {
+    const smallest = this.#tables.smallest;
+    if (this.#start.role === "in" || smallest === Infinity || smallest === this.#toldSize) return;
+    this.#toldSize = smallest;
+    this.#send({ report: "mtu", largest: smallest });
   }
 }

@@ -45,6 +45,8 @@ const SYMBOLS = {
   epoll_ctl: { parameters: [FD, INT, FD, BUFFER], result: INT },
   // int epoll_wait(int epoll, struct epoll_event *events, int count, int timeoutMs)
   epoll_wait: { parameters: [FD, ADDRESS, INT, INT], result: INT },
+  // int nanosleep(const struct timespec *time, struct timespec *left)
+  nanosleep: { parameters: [ADDRESS, ADDRESS], result: INT },
   // int sched_yield(void)
   sched_yield: { parameters: [], result: INT },
   // poll on a thread of its own, for code that must return to its event loop; errno is that thread's, not ours.
