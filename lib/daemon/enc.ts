@@ -72,6 +72,8 @@ const CHANGES_TO_COLLECT = 1000;
 const QUIET_MS = 2000;
 /** Path MTUs are asked for again so that a path may recover (RFC 1191 6.3). */
 const PATH_MTU_MS = 600_000;
+/** A default route may lead elsewhere without any address or interface changing. */
+const PEER_ROUTES_MS = 5_000;
 
 /** A flow that the kernel's tables shall, or shall no longer, know. */
 interface PendingFlow {
@@ -241,6 +243,7 @@ export class Enc {
     this.#stack.use(new PathMtuMonitor((news) => this.#heardTooBig(news)));
     this.#intervals.push(setInterval(() => this.#collectUsage(), USAGE_MS));
     this.#intervals.push(setInterval(() => this.#refreshPathMtus(), PATH_MTU_MS));
+    this.#intervals.push(setInterval(() => this.#noticeAll(this.#router.recheckPeers()), PEER_ROUTES_MS));
   }
 
   // ---- effects of the PF_KEY core

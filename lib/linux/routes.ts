@@ -1,6 +1,6 @@
 /** Keeps the kernel's routes and rules in step with the flows. @module */
 import { ERRNO } from "../ffi/errno.ts";
-import { type Address, contains, formatAddress, formatPrefix, type Prefix } from "../ip/address.ts";
+import { type Address, contains, formatAddress, formatPrefix, parseAddress, type Prefix } from "../ip/address.ts";
 import { exampleAddress, FlowTables, overlaps, RANGE, type RoutedFlow, selectorKey } from "./flow_tables.ts";
 import type { NetworkEvent } from "./monitor.ts";
 import { describeOutcome, Netlink, type Outcome, type Request } from "./netlink.ts";
@@ -37,6 +37,9 @@ export interface FlowRouterOptions {
 
 /** Stands for the index of every interface. */
 const EVERY_LINK = -1;
+
+/** With more peers than this, only news of addresses and links lead to another look. */
+const MOST_RECHECKED = 256;
 
 /** What had gone already when we wanted to remove it. */
 const GONE = new Set([ERRNO.ESRCH, ERRNO.ENOENT, ERRNO.ENODEV]);
@@ -197,8 +200,8 @@ export class FlowRouter implements Disposable {
     if (destination.length === 0) return [EVERY_LINK];
     const indexes = new Set<number>();
     const end = peer ?? destination.address;
-    const peerLink = contains(destination, end) ? this.#peerLink(end) : undefined;
-    if (peerLink !== undefined) indexes.add(peerLink);
+    // Without a route to the peer (yet), it may come from anywhere.
+    if (contains(destination, end)) indexes.add(this.#peerLink(end) ?? EVERY_LINK);
     for (const { prefix, index } of this.#addresses) if (overlaps(prefix, destination)) indexes.add(index);
     return [...indexes];
   }
@@ -231,6 +234,16 @@ export class FlowRouter implements Disposable {
     const key = formatAddress(peer);
     if (!this.#peerLinks.has(key)) this.#peerLinks.set(key, this.#lookup(peer)?.device);
     return this.#peerLinks.get(key);
+  }
+
+  /** Looks whether routes to peers lead through other links than before, of which nobody tells; to be called now and then. */
+  recheckPeers(): string[] {
+    if (this.#peerLinks.size > MOST_RECHECKED) return [];
+    const hasMoved = [...this.#peerLinks].some(([peer, link]) => this.#lookup(parseAddress(peer))?.device !== link);
+    if (!hasMoved) return [];
+    this.#peerLinks.clear();
+    for (const flow of this.#tables.flows()) this.#wantLoose(flow, this.#linksToLoosen(flow));
+    return this.#loosenFilters();
   }
 
   /** Removes every route and rule of ours and restores the filters. */
