@@ -5,7 +5,6 @@
  */
 import type { CipherRow } from "../crypto/algorithms.ts";
 import { hash, HASHES, type HashName, hmac } from "../crypto/hash.ts";
-import { encodeHeader, type Header } from "../isakmp/message.ts";
 import { Builder } from "../octets/builder.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
 
@@ -139,7 +138,3 @@ export function keyOctetsOf(cipher: CipherRow, keyBits: number | undefined): num
 export function natHash(H: HashName, CKY_I: Uint8Array, CKY_R: Uint8Array, ip: Uint8Array, port: number): Bytes {
   return hash(H, CKY_I, CKY_R, ip, new Builder().u16(port).finish());
 }
-
-/** A message as it is hashed and compared: header and body. */
-export const wholeMessage = (header: Header, body: Uint8Array): Bytes =>
-  concat(encodeHeader(header, body.length), body);

@@ -144,3 +144,13 @@ export function contains(prefix: Prefix, address: Address): boolean {
   return prefix.address.family === address.family &&
     equalAddress(prefixOf(address, prefix.length).address, prefix.address);
 }
+
+/** Whether every address of `inner` is one of `outer`. */
+export function covers(outer: Prefix, inner: Prefix): boolean {
+  return outer.length <= inner.length && contains(outer, inner.address);
+}
+
+/** Whether two prefixes have an address in common. */
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return covers(a, b) || covers(b, a);
+}

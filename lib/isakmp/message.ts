@@ -3,7 +3,7 @@ import { Builder } from "../octets/builder.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import { Reader } from "../octets/reader.ts";
 import { decoding, IsakmpError } from "./error.ts";
-import { EXCHANGE, FLAG, isNamed, nameOf, PAYLOAD } from "./numbers.ts";
+import { FLAG, nameOf, PAYLOAD } from "./numbers.ts";
 import { LAYOUTS, MOST_PER_MESSAGE } from "./payloads.ts";
 
 export const HEADER_OCTETS = 28;
@@ -152,6 +152,3 @@ export const bodiesOf = (payloads: readonly Payload[], type: number): Bytes[] =>
 /** The body of the first payload of a type. */
 export const bodyOf = (payloads: readonly Payload[], type: number): Bytes | undefined =>
   payloads.find((payload) => payload.type === type)?.body;
-
-/** Whether the exchange type exists in ISAKMP or IKE. */
-export const isExchange = (exchange: number): boolean => isNamed(EXCHANGE, exchange);

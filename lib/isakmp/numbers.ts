@@ -21,11 +21,6 @@ export function nameOf(registry: Registry, number: number): string {
   return names.get(number) ?? `UNKNOWN (${number})`;
 }
 
-/** Whether the registry has the number. */
-export function isNamed(registry: Registry, number: number): boolean {
-  return !nameOf(registry, number).startsWith("UNKNOWN (");
-}
-
 /** RFC 2408 3.1. */
 export const EXCHANGE = {
   BASE: 1,

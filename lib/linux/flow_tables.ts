@@ -17,7 +17,7 @@
  *
  * @module
  */
-import { type Address, contains, equalAddress, formatPrefix, isUnspecified } from "../ip/address.ts";
+import { type Address, contains, covers, equalAddress, formatPrefix, isUnspecified } from "../ip/address.ts";
 import { parsePrefix, type Prefix, prefixOf } from "../ip/address.ts";
 import { FewEntries } from "../octets/few_entries.ts";
 import type { InterfaceAddress, Route, Rule } from "./rtnetlink.ts";
@@ -87,16 +87,6 @@ export function isUsable({ flags }: InterfaceAddress): boolean {
   return (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) === 0;
 }
 
-/** Whether every address of `inner` is one of `outer`. */
-export function covers(outer: Prefix, inner: Prefix): boolean {
-  return outer.length <= inner.length && contains(outer, inner.address);
-}
-
-/** Whether two prefixes have an address in common. */
-export function overlaps(a: Prefix, b: Prefix): boolean {
-  return covers(a, b) || covers(b, a);
-}
-
 /** The own addresses that packets made here can take so that a flow with this source is about them. */
 export function ownAddresses(source: Prefix, addresses: readonly InterfaceAddress[]): InterfaceAddress[] {
   return addresses.filter((each) =>
@@ -122,14 +112,9 @@ interface TableState {
   ruleInstalled: boolean;
 }
 
-interface Place {
-  readonly table: TableState;
-  readonly route: string;
-}
-
 interface FlowState {
   readonly flow: RoutedFlow;
-  readonly places: Place[];
+  readonly places: { readonly table: TableState; readonly route: string }[];
 }
 
 /** Routes and rules to add and to delete, in the order in which they must happen. */
@@ -211,8 +196,7 @@ class FamilyTables {
 
   #forgetBypass(key: string): boolean {
     const state = this.#bypasses.get(key);
-    if (!state) return false;
-    this.#unplace(key, state);
+    if (state) this.#unplace(key, state);
     return this.#bypasses.delete(key);
   }
 

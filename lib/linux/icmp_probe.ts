@@ -1,6 +1,5 @@
 /** Echo requests of chosen size that must not be fragmented, and everything that is answered to them. @module */
 import { randomInt } from "node:crypto";
-import { ERRNO } from "../ffi/errno.ts";
 import { check, errno, libc } from "../ffi/libc.ts";
 import { OPTION, PMTU, SOCKET } from "../ffi/structs.ts";
 import { type Address, address, equalAddress } from "../ip/address.ts";
@@ -162,6 +161,3 @@ export class IcmpProbe implements Disposable {
     libc().close(this.#fd);
   }
 }
-
-/** Words for what keeps a probe from being sent. */
-export const NO_ROUTE: readonly number[] = [ERRNO.ENETUNREACH, ERRNO.EHOSTUNREACH, ERRNO.ENETDOWN];

@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { formatPrefix } from "../ip/address.ts";
-import { covers, EXCLUDED, type FlowSelector, ownAddresses, selectorKey } from "./flow_tables.ts";
+import { covers, formatPrefix } from "../ip/address.ts";
+import { EXCLUDED, type FlowSelector, ownAddresses, selectorKey } from "./flow_tables.ts";
 import { askNft, NFT_TABLE, removeTable, runNft } from "./nft.ts";
 import { NftElements } from "./nft_elements.ts";
 import type { InterfaceAddress } from "./rtnetlink.ts";

@@ -1,7 +1,15 @@
 /** Keeps the kernel's routes and rules in step with the flows. @module */
 import { ERRNO } from "../ffi/errno.ts";
-import { type Address, contains, formatAddress, formatPrefix, parseAddress, type Prefix } from "../ip/address.ts";
-import { exampleAddress, FlowTables, overlaps, RANGE, type RoutedFlow, selectorKey } from "./flow_tables.ts";
+import {
+  type Address,
+  contains,
+  formatAddress,
+  formatPrefix,
+  overlaps,
+  parseAddress,
+  type Prefix,
+} from "../ip/address.ts";
+import { exampleAddress, FlowTables, RANGE, type RoutedFlow, selectorKey } from "./flow_tables.ts";
 import type { NetworkEvent } from "./monitor.ts";
 import { describeOutcome, Netlink, type Outcome, type Request } from "./netlink.ts";
 import { ReversePathFilters } from "./rp_filter.ts";

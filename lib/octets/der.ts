@@ -66,9 +66,6 @@ export function readDer(octets: Uint8Array, tag?: number, what = "DER"): DerElem
   return expectTag(element, tag, what);
 }
 
-/** The element that `octets` begins with; what follows is not looked at. @throws {DecodeError} */
-export const readDerPrefix = (octets: Uint8Array, what = "DER"): DerElement => elementAt(octets, 0, what);
-
 /** `element` itself. @throws {DecodeError} when it is absent or has another tag */
 export function expectTag(element: DerElement | undefined, tag: number | undefined, what: string): DerElement {
   if (!element) throw new DecodeError(`${what}: missing`);

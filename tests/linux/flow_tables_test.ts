@@ -1,13 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type Address, formatAddress, formatPrefix, parseAddress, parsePrefix } from "../../lib/ip/address.ts";
 import {
-  exampleAddress,
-  FlowTables,
-  MAX_FORWARD_RULES,
+  type Address,
+  formatAddress,
+  formatPrefix,
   overlaps,
-  RANGE,
-  type RoutedFlow,
-} from "../../lib/linux/flow_tables.ts";
+  parseAddress,
+  parsePrefix,
+} from "../../lib/ip/address.ts";
+import { exampleAddress, FlowTables, MAX_FORWARD_RULES, RANGE, type RoutedFlow } from "../../lib/linux/flow_tables.ts";
 import type { InterfaceAddress, Route, Rule } from "../../lib/linux/rtnetlink.ts";
 
 const MARK = 0x1b5ec;

@@ -1,8 +1,7 @@
 /** What a whole command line must have, in the order in which it is looked at. @module */
 import { type AuthenticatorRow, checkKey, type CipherRow } from "../../crypto/algorithms.ts";
-import { formatPrefix } from "../../ip/address.ts";
+import { covers, formatPrefix } from "../../ip/address.ts";
 import { hasPorts } from "../../ip/classify.ts";
-import { covers } from "../../linux/flow_tables.ts";
 import type { Values } from "./modifiers.ts";
 
 interface Check {
