@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { KeyEngine } from "../engine/key_engine.ts";
 import type { Effect } from "../engine/effects.ts";
+import { Builder } from "../octets/builder.ts";
 import { type Address, equalAddress, formatAddress } from "../ip/address.ts";
 import type { Flow, SaParameters } from "../ipsec/types.ts";
 import { configureInterface, setMtu } from "../linux/interface.ts";
@@ -31,6 +32,7 @@ import {
 import { openTun, type Tun } from "../linux/tun.ts";
 import { monotonicEpoch } from "./clock.ts";
 import { collectGarbage, returnFreeMemory } from "./heap.ts";
+import type { RelayEndpoint } from "./ike_relay.ts";
 import { IkeRelayServer } from "./ike_relay_server.ts";
 import { IkeSender } from "./ike_sender.ts";
 import type { Order, Report, Role, UdpSocketGrant } from "./packet_orders.ts";
@@ -401,7 +403,7 @@ export class Enc {
           octets: report.octets,
         });
       case "moved":
-        return this.#peerMoved(report.id, report.address, report.port);
+        return this.#peerMoved(report.id, { address: report.address, port: report.port });
       case "spent":
         return this.#collectUsage();
       case "tooBig":
@@ -416,10 +418,24 @@ export class Enc {
     }
   }
 
-  /** A NAT gave the peer of an inbound SA another port: what goes to that peer must follow (RFC 3948 5). */
-  #peerMoved(id: number, address: Address, port: number): void {
+  /**
+   * A NAT gave the peer of an inbound SA another port: what goes to that peer must follow (RFC 3948 5). For another address
+   * SAs must be negotiated, so key management is told.
+   */
+  #peerMoved(id: number, remote: RelayEndpoint): void {
     const moved = [...this.#engine.sas()].find((each) => each.id === id);
-    if (!moved || !equalAddress(moved.sa.source, address)) return;
+    if (!moved) return;
+    const { address, port } = remote;
+    const { source, destination, spi } = moved.sa;
+    this.#relay?.deliver({
+      kind: "moved",
+      local: { address: destination, port: this.#options.udpPort },
+      remote,
+      octets: new Builder().u32(spi).finish(),
+    });
+    if (!equalAddress(source, address)) {
+      return this.#log.notice(`peer ${formatAddress(source)} now sends from ${formatAddress(address)} port ${port}`);
+    }
     this.#log.notice(`peer ${formatAddress(address)} now sends from UDP port ${port}`);
     for (const { id: other, sa, state } of this.#engine.sas()) {
       if (sa.udpPort === undefined || sa.udpPort === port) continue;

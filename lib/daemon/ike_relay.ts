@@ -4,11 +4,12 @@
  *
  * ```
  * 0  u32  length of what follows
- * 4  u8   kind: 1 an IKE datagram (the engine adds and removes the marker), 2 a NAT keepalive (sent as one octet 0xFF)
+ * 4  u8   kind: 1 an IKE datagram (the engine adds and removes the marker), 2 a NAT keepalive (sent as one octet 0xFF),
+ *         3 authenticated ESP for the local address came from elsewhere than its SA says (from the engine only)
  * 5  u8   IP version, 4 or 6
  * 6       local address (4 or 16 octets), u16 local port
  *         remote address (4 or 16 octets), u16 remote port
- *         the datagram (kind 2: nothing)
+ *         the datagram (kind 2: nothing; kind 3: the SPI, u32)
  * ```
  *
  * "Local" and "remote" are the engine's view in both directions. The engine accepts several clients and gives every
@@ -27,15 +28,15 @@ export interface RelayEndpoint {
   readonly port: number;
 }
 
-/** A datagram on UDP 4500. `octets` starts with the ISAKMP header; it is empty for a keepalive. */
+/** A datagram on UDP 4500. `octets` starts with the ISAKMP header; empty for a keepalive, the SPI of a peer that moved. */
 export interface RelayedDatagram {
-  readonly kind: "ike" | "keepalive";
+  readonly kind: keyof typeof KINDS;
   readonly local: RelayEndpoint;
   readonly remote: RelayEndpoint;
   readonly octets: Uint8Array;
 }
 
-const KINDS = { ike: 1, keepalive: 2 } as const;
+const KINDS = { ike: 1, keepalive: 2, moved: 3 } as const;
 const LENGTH_OCTETS = 4;
 /** The largest UDP datagram with the largest header of ours. */
 const FRAME_LIMIT = 65535 + 38;
@@ -56,9 +57,8 @@ function decodeBody(body: Uint8Array): RelayedDatagram {
   const reader = new Reader(body);
   const kind = reader.u8("kind");
   const family = reader.u8("IP version");
-  if (kind !== KINDS.ike && kind !== KINDS.keepalive) {
-    throw new DecodeError(`relay frame: kind ${kind}, 1 or 2 allowed`);
-  }
+  const name = (Object.keys(KINDS) as (keyof typeof KINDS)[]).find((each) => KINDS[each] === kind);
+  if (!name) throw new DecodeError(`relay frame: kind ${kind}, 1 to 3 allowed`);
   if (family !== 4 && family !== 6) throw new DecodeError(`relay frame: IP version ${family}, 4 or 6 allowed`);
   const end = (): RelayEndpoint => ({
     address: address(reader.copy(family === 4 ? 4 : 16, "address")),
@@ -66,7 +66,7 @@ function decodeBody(body: Uint8Array): RelayedDatagram {
   });
   const local = end();
   const remote = end();
-  return { kind: kind === KINDS.ike ? "ike" : "keepalive", local, remote, octets: reader.rest().slice() };
+  return { kind: name, local, remote, octets: reader.rest().slice() };
 }
 
 /** Puts frames together from a stream that comes in pieces. */

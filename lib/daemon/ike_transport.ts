@@ -9,8 +9,8 @@ import type { Endpoint } from "../ike/events.ts";
 import { type Address, formatAddress } from "../ip/address.ts";
 import { UdpPorts } from "../linux/udp_ports.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
-import { DecodeError } from "../octets/reader.ts";
-import { encodeRelayed, type RelayedDatagram, RelayReader } from "./ike_relay.ts";
+import { DecodeError, Reader } from "../octets/reader.ts";
+import { encodeRelayed, type RelayedDatagram, type RelayEndpoint, RelayReader } from "./ike_relay.ts";
 import type { Log } from "./log.ts";
 import { runDirectory } from "./paths.ts";
 
@@ -99,6 +99,8 @@ export interface TransportOptions {
   /** Undefined: no NAT port at all (`-T`). */
   readonly natPort: "relay" | "own" | undefined;
   readonly receive: Receive;
+  /** ESP of the inbound SA with this SPI comes from `remote` now. */
+  readonly moved: (local: RelayEndpoint, remote: RelayEndpoint, spi: number) => void;
 }
 
 /** All transports of the daemon. */
@@ -118,6 +120,7 @@ export class IkeTransport implements Disposable {
     if (options.natPort === "relay") {
       this.#relay = new Relay(join(runDirectory(), "ike.sock"), log, ({ kind, local, remote, octets }) => {
         if (kind === "ike") receive(local, remote, octets as Bytes);
+        else if (kind === "moved") options.moved(local, remote, new Reader(octets).u32());
       });
     }
   }

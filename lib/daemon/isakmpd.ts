@@ -89,6 +89,7 @@ export class Isakmpd {
         if (!this.#admission.admits(monotonicMs(), remote.address, octets)) return;
         this.#do((ike, now) => ike.onDatagram(now, remote, local, octets));
       },
+      moved: (local, remote, spi) => this.#do((ike, now) => ike.onMoved(now, spi, local, remote)),
     });
     this.#ike = new Ike(coreConfiguration(files), this.#environment());
     const { configuration } = files.conf;

@@ -16,7 +16,7 @@ import { libc } from "../ffi/libc.ts";
 import { IN_PKTINFO, OPTION, SOCKADDR_IN, SOCKADDR_IN6 } from "../ffi/structs.ts";
 import { address } from "../ip/address.ts";
 import { TUPLE } from "../ip/tuple.ts";
-import { wordsAddress } from "../ip/words.ts";
+import { sameAddressAt, wordsAddress } from "../ip/words.ts";
 import { Counters, DROP, HEADROOM, type Packet, TAILROOM } from "../ipsec/packet.ts";
 import type { Sa } from "../ipsec/sa.ts";
 import { setClock, setIdentification } from "../ipsec/scratch.ts";
@@ -59,6 +59,9 @@ const NAP_US = 100;
 const WARM_MS = 20;
 const WARM_EVERY_MS = 2;
 
+/** An SA's packets that come from another address than its peer's are told once in so long. */
+const MOVED_PAUSE_MS = 1000;
+
 /** Something that is serviced when its descriptor is readable; answers how much it moved, and whether that was all. */
 interface Source {
   readonly fd: number;
@@ -99,6 +102,8 @@ export class PacketLoop implements Player {
   readonly #transmitter: Transmitter;
   readonly #mailbox: Mailbox;
   readonly #stagingAt: number;
+  /** When it was last told that an SA's packets come from another address. */
+  readonly #movedAt = new WeakMap<Sa, number>();
   readonly #sources: Source[] = [];
   #now = 0;
   /** An order may have brought what held packets wait for. */
@@ -383,9 +388,14 @@ export class PacketLoop implements Player {
     const { u8, view } = this.#arena;
     const port = view.getUint16(portAt);
     const length = sa.family === 4 ? 4 : 16;
-    // Say it once: the order that follows changes the SA.
-    sa.udpPort = port;
     const from = address(u8.subarray(packet.sourceAt, packet.sourceAt + length));
+    // Say it once: of another port at once, as the order that follows changes the SA; of another address now and then.
+    if (sameAddressAt(view, packet.sourceAt, sa.family, sa.source)) sa.udpPort = port;
+    else {
+      const now = performance.now();
+      if (now < (this.#movedAt.get(sa) ?? -Infinity) + MOVED_PAUSE_MS) return;
+      this.#movedAt.set(sa, now);
+    }
     this.#send({ report: "moved", id: sa.id, address: from, port });
   }
 

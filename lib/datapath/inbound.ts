@@ -6,6 +6,7 @@
  */
 import { classify } from "../ip/classify.ts";
 import { IP_PROTOCOL } from "../ip/headers.ts";
+import { sameAddressAt } from "../ip/words.ts";
 import { createTuple, TUPLE } from "../ip/tuple.ts";
 import { locate } from "../ipsec/locate.ts";
 import { type Counters, DROP, Packet } from "../ipsec/packet.ts";
@@ -99,6 +100,12 @@ export class Inbound {
     this.#coalescer.flush();
   }
 
+  #hasMoved(sa: Sa, { sourceAt }: Packet, portAt: number): boolean {
+    const { view } = this.#arena;
+    return view.getUint16(portAt) !== sa.udpPort ||
+      (sa.sourceKnown && !sameAddressAt(view, sourceAt, sa.family, sa.source));
+  }
+
   #take(portAt: number): void {
     const arena = this.#arena;
     const packet = this.#packet;
@@ -129,7 +136,7 @@ export class Inbound {
       const drop = decapsulate(arena, sa, packet);
       if (drop !== 0) return this.#counters.drop(outermost, drop);
       used[depth++] = sa;
-      if (bare && this.#arena.view.getUint16(portAt) !== sa.udpPort) this.#world.moved(sa, packet, portAt);
+      if (bare && this.#hasMoved(sa, packet, portAt)) this.#world.moved(sa, packet, portAt);
       packet.bare = false;
       if (locate(arena, packet) !== 0) break;
     }

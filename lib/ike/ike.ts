@@ -39,7 +39,7 @@ import { fail, forget, giveUp, resume, retransmit } from "./exchange.ts";
 import { extensionLate } from "./extension_steps.ts";
 import { IndexMap } from "./index_map.ts";
 import { count, log } from "./log.ts";
-import { checkPeer, heardTraffic, keepAlive } from "./liveness.ts";
+import { checkPeer, followPeer, heardTraffic, keepAlive } from "./liveness.ts";
 import {
   bidFarewell,
   currentPair,
@@ -205,6 +205,15 @@ export class Ike {
       const pair = core.pairsBySpi.get(spiKey(protocol, spi, destination));
       const sa = pair && phase1For(core, pair);
       if (sa) heardTraffic(core, sa);
+    });
+  }
+
+  /** Authenticated ESP in UDP for the inbound SA with `spi` came from `remote`, where its peer was not before. */
+  onMoved(now: number, spi: number, local: Endpoint, remote: Endpoint): Effect[] {
+    return this.#run(now, (core) => {
+      const pair = core.pairsBySpi.get(spiKey("esp", spi, local.address));
+      const sa = pair && phase1For(core, pair);
+      if (sa) followPeer(core, sa, remote, local);
     });
   }
 

@@ -6,7 +6,7 @@ import { Reader } from "../octets/reader.ts";
 import type { Endpoint } from "./events.ts";
 import { count, endpointText, log } from "./log.ts";
 import { notifyPayload, sendProtected, u32 } from "./notify.ts";
-import { bidFarewells, movePairs, removePair, sendDeletes } from "./pairs.ts";
+import { bidFarewells, movePairs, removePair, sendDeletes, softenPair } from "./pairs.ts";
 import { endPhase1, siblings } from "./phase1_sa.ts";
 import type { Core, Phase1Sa } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -39,20 +39,28 @@ export function keepAlive(core: Core, sa: Phase1Sa): void {
   armKeepalive(core, sa);
 }
 
-/** Something authenticated came. The one who is not behind a NAT follows the other (RFC 3947 4). */
+/** Something authenticated came. */
 export function heard(core: Core, sa: Phase1Sa, from: Endpoint, to: Endpoint): void {
   if (sa.dpd) sa.dpd.heardAt = core.now;
-  const { remote, nat } = sa;
-  const moved = from.port !== remote.port || !equalAddress(from.address, remote.address);
-  if (moved && nat?.remoteBehind && !nat.localBehind) {
-    log(core, "SA", 10, () => `Peer ${sa.peer.name} moved from ${endpointText(remote)} to ${endpointText(from)}`);
-    core.establishedByAddress.delete(formatAddress(remote.address), sa);
-    sa.remote = from;
-    sa.local = to;
-    core.establishedByAddress.add(formatAddress(from.address), sa);
-    movePairs(core, sa, remote, from);
-  }
+  followPeer(core, sa, from, to);
   if (core.unconfirmed.size) bidFarewells(core, sa);
+}
+
+/**
+ * The one who is not behind a NAT follows the other (RFC 3947 4, RFC 3948 5). An SA is named by where it goes: another port
+ * changes it, another address needs new ones, and whoever only makes it seem that the peer has moved cannot negotiate them.
+ */
+export function followPeer(core: Core, sa: Phase1Sa, from: Endpoint, to: Endpoint): void {
+  const { remote, nat } = sa;
+  const stays = equalAddress(from.address, remote.address);
+  if ((stays && from.port === remote.port) || !nat?.remoteBehind || nat.localBehind) return;
+  log(core, "SA", 10, () => `Peer ${sa.peer.name} moved from ${endpointText(remote)} to ${endpointText(from)}`);
+  core.establishedByAddress.delete(formatAddress(remote.address), sa);
+  sa.remote = from;
+  sa.local = to;
+  if (sa.state === "established") core.establishedByAddress.add(formatAddress(from.address), sa);
+  if (stays) movePairs(core, sa, remote, from);
+  else for (const pair of [...core.pairsByPeer.get(sa.identity)]) softenPair(core, pair);
 }
 
 /** Packets of the peer came through one of its SAs: it lives (RFC 3706 5). */

@@ -75,12 +75,14 @@ export function installInboundSas(core: Core, pair: SaPair): void {
 
 /** The peer can receive on it: it becomes the pair that we send on. */
 export function installOutboundSas(core: Core, pair: SaPair): void {
-  const isFirst = currentPair(core, pair.key) === undefined;
+  const before = currentPair(core, pair.key);
   pair.outboundInstalled = true;
   const same = core.pairsByKey.get(pair.key)!;
   same.push(...same.splice(same.indexOf(pair), 1)); // packets leave through the SA that was installed last
   install(core, pair.protocols.map(({ outbound }) => outbound));
-  if (isFirst) core.effects.push({ type: "installFlow", flow: flowOf(pair) });
+  // The flow names the peer, which may be elsewhere now.
+  const isThere = before && equalAddress(before.remote.address, pair.remote.address);
+  if (!isThere) core.effects.push({ type: "installFlow", flow: flowOf(pair) });
   for (const older of pairsOfKey(core, pair.key)) {
     if (supersedes(pair, older)) {
       core.timers.set(older, "retire", Math.max(retirementOf(older), core.now + TIMES.settleMs));
@@ -205,23 +207,18 @@ export function pairOfSpi(core: Core, sa: Phase1Sa, protocol: "esp" | "ah", spi:
   return pair?.identity === sa.identity ? pair : undefined;
 }
 
-/** The peer is somewhere else: outbound SAs go there from now on. */
+/** The peer's NAT gave it another port: outbound SAs go there from now on. */
 export function movePairs(core: Core, sa: Phase1Sa, from: SaPair["remote"], to: SaPair["remote"]): void {
   const moved: SaName[] = [];
   for (const pair of core.pairsByPeer.get(sa.identity)) {
     if (!equalAddress(pair.remote.address, from.address) || pair.remote.port !== from.port) continue;
-    core.pairsByAddress.delete(formatAddress(pair.remote.address), pair);
     pair.remote = to;
-    core.pairsByAddress.add(formatAddress(to.address), pair);
     for (const each of pair.protocols) {
       const before = each.outbound;
-      core.pairsBySpi.delete(spiKey(before.protocol, before.spi, before.destination));
       each.outbound = {
         ...before,
-        destination: to.address,
         encapsulation: before.encapsulation && { ...before.encapsulation, remotePort: to.port },
       };
-      core.pairsBySpi.set(spiKey(before.protocol, before.spi, to.address), pair);
       moved.push(saName(before));
     }
   }
