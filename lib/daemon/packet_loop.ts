@@ -329,6 +329,7 @@ export class PacketLoop implements Player {
       this.#arena.u8.set(udp.assumes.local.octets, assumedAt);
       for (let i = 0; i < receiver.batch; i++) {
         this.#arena.view.setUint16(receiver.nameAt(i) + SOCKADDR_IN.at.port, udp.assumes.remotePort);
+        this.#arena.u8.set(udp.assumes.remote.octets, receiver.nameAt(i) + addressAt);
       }
     }
     return this.#source(udp.fd, (source) => {

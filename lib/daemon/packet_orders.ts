@@ -30,7 +30,7 @@ export interface UdpSocketGrant extends SocketGrant {
   readonly receiveOffload: boolean;
   readonly sendOffload: boolean;
   /** What to believe of datagrams when the socket does not tell. */
-  readonly assumes?: { readonly local: Address; readonly remotePort: number };
+  readonly assumes?: { readonly local: Address; readonly remote: Address; readonly remotePort: number };
 }
 
 export interface WorkerSockets {

@@ -120,7 +120,7 @@ export class Rehearsal implements Disposable {
           port: PORT,
           receiveOffload: true,
           sendOffload: true,
-          assumes: { local: DESTINATION, remotePort: PORT },
+          assumes: { local: DESTINATION, remote: SOURCE, remotePort: PORT },
         },
       },
       wakeFd: -1,

@@ -138,10 +138,13 @@ export function answerFirstMessage(
     payloads = decodePayloads(header.nextPayload, body).payloads;
   } catch (error) {
     if (!(error instanceof IsakmpError)) throw error;
-    return drop(core, "malformed", from, error.message);
+    return refuse(new NegotiationError(error.notify, { item: "first message", detail: error.message }));
   }
   const lacks = missing(row.receives!.needs, payloads);
-  if (lacks) return drop(core, "payloads", from, `${name} needs ${lacks}`);
+  if (lacks) {
+    const detail = `${name} needs ${lacks}`;
+    return refuse(new NegotiationError("PAYLOAD_MALFORMED", { item: "first message", detail }));
+  }
   makeRoom(core, from);
   const sa = createSa(core, "responder", peer, name, to, from, header.initiatorCookie);
   const exchange = createExchange(core, sa, name, "responder", 0);

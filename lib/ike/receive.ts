@@ -28,6 +28,7 @@ import { capture, drop, endpointText, log } from "./log.ts";
 import { hint } from "./informational_steps.ts";
 import { answerFirstMessage, spend } from "./phase1_sa.ts";
 import { heard } from "./liveness.ts";
+import { refuseOtherVersion } from "./other_version.ts";
 import { PROTECTED, type Row, rowOf, type Token } from "./rows.ts";
 import { hashOf } from "./send.ts";
 import type { Core, Exchange, Incoming, Phase1Sa } from "./state.ts";
@@ -50,7 +51,7 @@ export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes,
   try {
     received = decodeHeader(octets);
   } catch (error) {
-    drop(core, "header", from, (error as Error).message);
+    if (!refuseOtherVersion(core, from, to, octets)) drop(core, "header", from, (error as Error).message);
     return;
   }
   const { header, body } = received;
