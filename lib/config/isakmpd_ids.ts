@@ -142,8 +142,9 @@ export function lifetime(reader: ConfReader, view: View): LifeRule | undefined {
   const duration = reader.range(durationAt, 1, LIFE_LIMIT);
   if (!word || !duration) return undefined;
   const type = word === "SECONDS" ? "SECONDS" : "KILOBYTES";
-  // Who writes a range means it; the predefined ones must not keep out clients that ask for weeks.
-  const capped = durationAt.line === 0 ? { capped: true } as const : {};
+  // Who writes a Lifetime section means it; defaults must not keep out clients that ask for weeks.
+  const isDefault = durationAt.line === 0 || durationAt.tag !== "LIFE_DURATION";
+  const capped = isDefault ? { capped: true } as const : {};
   return { type, duration, ...capped, origin: originOf(durationAt) };
 }
 
