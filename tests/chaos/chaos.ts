@@ -244,9 +244,12 @@ export async function runChaos({ seconds, seed, log, faults }: ChaosOptions): Pr
       chaos.isLate = performance.now() > (begin + end) / 2;
       try {
         step = await { ...FAULTS, ...SABOTAGE }[kind](chaos);
-        took = await recovered(chaos);
+        const assertNothingClear = () => {
+          if (clearPackets()) throw new Error("cleartext on the wire");
+        };
+        assertNothingClear();
+        took = await recovered(chaos).finally(assertNothingClear);
         for (const daemon of supervised()) daemon.measure();
-        if (clearPackets()) throw new Error("cleartext on the wire");
       } catch (error) {
         const outputs = gateways.map(({ name, daemons }) =>
           Object.entries(daemons).map(([daemon, { process }]) =>

@@ -188,7 +188,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 export const SABOTAGE: Readonly<Record<string, Fault>> = {
   async open(chaos) {
     for (const { host } of chaos.gateways) await host.ipsecbox(["ipsecadm", "flush"]);
-    await pause(300);
+    await pause(1000);
     return "flows flushed";
   },
 };
