@@ -1,3 +1,4 @@
+import process from "node:process";
 import { assertEquals, assertMatch } from "@std/assert";
 import { formatPrefix, parseAddress, parsePrefix } from "../../lib/ip/address.ts";
 import { clearLeftovers } from "../../lib/linux/routes.ts";
@@ -167,7 +168,7 @@ Deno.test("what a crashed engine left is removed, and nothing of others", async 
   assertEquals(inside(west, () => clearLeftovers(west.environment.IPSECBOX_RUN)), { rules: 0, routes: 0 });
 });
 
-Deno.test("10,000 flows load within 2 seconds, from one source or from 10,000, and go again", async () => {
+Deno.test("10,000 flows load within 2 seconds of processor time, from one source or from 10,000, and go again", async () => {
   using net = await topology("many", twoHosts());
   const west = net.host("west");
   await using w = startEngine(west, parseAddress("192.168.5.1"));
@@ -183,16 +184,21 @@ Deno.test("10,000 flows load within 2 seconds, from one source or from 10,000, a
       (_, i) => flow("fd00:5::/64", `fd01:${i.toString(16)}::/32`.replace("/32", "/64"), "192.168.25.9"),
     ),
   };
+  // Not by the clock: other programs on the machine must not decide.
+  const processorMs = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
   const clean = await state(west);
   for (const [what, flows] of Object.entries(sets)) {
-    let start = performance.now();
+    let start = processorMs();
     assertEquals(w.update(flows), []);
-    const addMs = performance.now() - start;
+    const addMs = processorMs() - start;
     const rules = (await west.exec(`ip rule; ip -6 rule`)).stdout.split("\n").length;
     assertEquals(rules < 20, true, `${rules} rules`);
-    start = performance.now();
+    start = processorMs();
     assertEquals(w.update([], flows), []);
-    const removeMs = performance.now() - start;
+    const removeMs = processorMs() - start;
     console.log(`      ${what}: ${addMs.toFixed(0)} ms, removed in ${removeMs.toFixed(0)} ms`);
     assertEquals(addMs < 2000, true, `${what}: ${addMs} ms`);
     assertEquals(await state(west), clean, formatPrefix(flows[0].selector.source));
