@@ -32,7 +32,9 @@ export function readKeyFile(path: string): Bytes {
   try {
     return parseKeyText(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new CommandError(`${path}: ${error.message}`);
+    if (error instanceof SyntaxError) {
+      throw new CommandError(`${path}: ${error.message.replace(/^Cannot parse hex: /, "")}`);
+    }
     throw error;
   }
 }
