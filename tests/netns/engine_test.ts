@@ -182,7 +182,7 @@ Deno.test("every algorithm carries traffic, in tunnel and transport mode", async
     for (const mode of ["", "-forcetunnel "]) {
       await Promise.all([west, east].map((host) => ipsecadm(host, "flush")));
       await protect(ends, sa.replace(/^(\w+ \w+) /, `$1 ${mode}`), HOSTS, flow);
-      const { received, output } = await west.ping(EAST, { count: 2, size: 1000 });
+      const { received, output } = await west.ping(EAST, { count: 2, size: 1000, waitSeconds: 3 });
       assertEquals(received, 2, `${sa} ${mode}: ${output}`);
     }
   }
