@@ -6,6 +6,7 @@ import { type Block64, decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { Blowfish } from "./blowfish.ts";
 import { Cast128 } from "./cast128.ts";
 import { erased } from "./key.ts";
+import { NativeCbc } from "./native.ts";
 import type { PacketCipherName } from "./packet.ts";
 import { Skipjack } from "./skipjack.ts";
 
@@ -35,11 +36,8 @@ export const BLOCK64_CIPHERS: Partial<Record<PacketCipherName, new (key: Uint8Ar
 export function createCbc(name: CbcName, key: Uint8Array): Cbc {
   const { blockOctets } = packetCipherRow(name, key.length);
   const Block = BLOCK64_CIPHERS[name];
-  const inner = Block
-    ? overBlock64(new Block(key))
-    : name === "aes-cbc" && key.length === 24
-    ? overEcb(key)
-    : overNode(...nodeCipher(name, key));
+  const inner = Block ? overBlock64(new Block(key)) : NativeCbc.create(...nativeCipher(name, key)) ??
+    (name === "aes-cbc" && key.length === 24 ? overEcb(key) : overNode(...nodeCipher(name, key)));
   let live = true;
   const check = (iv: Uint8Array, data: Uint8Array) => {
     if (!live) erased();
@@ -67,6 +65,12 @@ type Inner = Omit<Cbc, "blockOctets">;
 function nodeCipher(name: CbcName, key: Uint8Array): [string, Bytes] {
   if (name === "des-cbc") return ["des-ede3-cbc", concat(key, key, key)];
   return [name === "3des-cbc" ? "des-ede3-cbc" : `aes-${8 * key.length}-cbc`, concat(key)];
+}
+
+/** libcrypto's name and key for a cipher. */
+function nativeCipher(name: CbcName, key: Uint8Array): [string, Uint8Array] {
+  if (name === "des-cbc") return ["DES-EDE3-CBC", concat(key, key, key)];
+  return [name === "3des-cbc" ? "DES-EDE3-CBC" : `AES-${8 * key.length}-CBC`, key];
 }
 
 function overNode(algorithm: string, key: Bytes): Inner {

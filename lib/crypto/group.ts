@@ -110,16 +110,16 @@ export function groupOf(number: number): Group {
 export const groupByName = (name: string): Group | undefined => ROWS.find((row) => row.name === name.toUpperCase());
 
 type Resolved =
-  | { name: string; modp: ModpParameters }
+  | { name: string; modp: ModpParameters; isSafe: boolean }
   | { name: string; binary: BinaryCurve }
   | { name: string; curve: Curve };
 
 function resolve(choice: GroupChoice): Resolved {
   if (typeof choice === "object" && "modulus" in choice) {
-    return { name: `${8 * choice.modulus.length}-bit modulus`, modp: choice };
+    return { name: `${8 * choice.modulus.length}-bit modulus`, modp: choice, isSafe: false };
   }
   const { number, name, modp } = typeof choice === "number" ? groupOf(choice) : choice;
-  if (modp) return { name, modp };
+  if (modp) return { name, modp, isSafe: true };
   if (number === 3 || number === 4) return { name, binary: EC2N_CURVES[number] };
   return { name, curve: CURVES[number as keyof typeof CURVES] };
 }
@@ -132,7 +132,7 @@ function resolve(choice: GroupChoice): Resolved {
  */
 export function generateKeyPair(choice: GroupChoice, random: (octets: number) => Bytes): KeyPair {
   const group = resolve(choice);
-  if ("modp" in group) return modpKeyPair(group.modp, random);
+  if ("modp" in group) return modpKeyPair(group.modp, random, group.isSafe);
   if ("curve" in group) return curveKeyPair(group.curve, random);
   const curve = group.binary, octets = Math.ceil(curve.m / 8);
   for (;;) {
@@ -191,7 +191,7 @@ export function sharedSecret(choice: GroupChoice, privateKey: Uint8Array, peerPu
   if ("modp" in group) {
     shared = modExp(peerPublicValue, privateKey, group.modp.modulus);
     // Only possible modulo a prime that is not a safe one, or no prime at all.
-    if (modpFault(group.modp, shared)) shared = undefined;
+    if (!group.isSafe && modpFault(group.modp, shared)) shared = undefined;
   } else if ("curve" in group) {
     shared = curveSecret(group.curve, privateKey, peerPublicValue);
   } else {

@@ -1,12 +1,12 @@
 /**
- * Hash functions and HMAC (RFC 2104) over whole octet strings. libcrypto does them in one call where it can be loaded, in
- * a third of node:crypto's time: key exchange computes dozens for every SA.
+ * Hash functions and HMAC (RFC 2104) over whole octet strings. libcrypto does them where it can be loaded, in
+ * a small part of node:crypto's time: key exchange computes dozens for every SA.
  *
  * @module
  */
 import { createHash, createHmac } from "node:crypto";
-import { type Bytes, concat, erase } from "../octets/bytes.ts";
-import { nativeHash, nativeHmac } from "./libcrypto.ts";
+import type { Bytes } from "../octets/bytes.ts";
+import { nativeHash, nativeHmac } from "./native.ts";
 
 /** Names as node:crypto and libcrypto both know them. */
 export type HashName = "md5" | "sha1" | "sha256" | "sha384" | "sha512" | "ripemd160";
@@ -23,9 +23,7 @@ export const HASHES: Readonly<Record<HashName, { readonly outputOctets: number; 
 
 /** The hash of all `parts`, one after the other. */
 export function hash(name: HashName, ...parts: Uint8Array[]): Bytes {
-  const data = concat(...parts);
-  const native = nativeHash(name, data);
-  erase(data);
+  const native = nativeHash(name, parts);
   if (native) return native;
   const state = createHash(name);
   for (const part of parts) state.update(part);
@@ -34,9 +32,7 @@ export function hash(name: HashName, ...parts: Uint8Array[]): Bytes {
 
 /** HMAC of all `parts`, one after the other, not truncated. */
 export function hmac(name: HashName, key: Uint8Array, ...parts: Uint8Array[]): Bytes {
-  const data = concat(...parts);
-  const native = nativeHmac(name, key as Bytes, data);
-  erase(data);
+  const native = nativeHmac(name, key, parts);
   if (native) return native;
   const state = createHmac(name, key);
   for (const part of parts) state.update(part);

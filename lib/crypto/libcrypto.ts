@@ -6,7 +6,6 @@ import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, erase } from "../octets/bytes.ts";
 import { packetCipherRow, packetMacRow } from "./algorithms.ts";
 import { erased, Key } from "./key.ts";
-import { HASHES, type HashName } from "./hash.ts";
 import { createHashMacs } from "./libcrypto_hash.ts";
 import { createNodeCrypto } from "./node.ts";
 import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
@@ -294,73 +293,4 @@ export function choosePacketCrypto(arena: Arena, prefer?: PacketCrypto["name"]):
   return prefer === undefined && arena.base !== 0n && loadLibcrypto()
     ? createLibcrypto(arena)
     : createNodeCrypto(arena);
-}
-
-const HASH_NAMES: Readonly<Record<HashName, string>> = {
-  md5: "MD5",
-  sha1: "SHA1",
-  sha256: "SHA2-256",
-  sha384: "SHA2-384",
-  sha512: "SHA2-512",
-  ripemd160: "RIPEMD-160",
-};
-
-const HMAC_NAME = cString("HMAC");
-const HASH_NAME_OCTETS = Object.fromEntries(
-  Object.entries(HASH_NAMES).map(([name, text]) => [name, cString(text)]),
-) as Record<HashName, Uint8Array<ArrayBuffer>>;
-const lengthOut = new Uint8Array(8);
-
-/** The hash of `data` in one call; undefined where libcrypto cannot be loaded. */
-export function nativeHash(name: HashName, data: Bytes): Bytes | undefined {
-  const library = loadLibcrypto();
-  if (!library) return undefined;
-  const out = new Uint8Array(HASHES[name].outputOctets);
-  const { symbols: { EVP_Q_digest }, context } = library;
-  const done = EVP_Q_digest(context, HASH_NAME_OCTETS[name], null, data, BigInt(data.length), out, lengthOut);
-  return done === 1 ? out : failed("EVP_Q_digest");
-}
-
-/** HMAC of `data` in one call; undefined where libcrypto cannot be loaded. */
-export function nativeHmac(name: HashName, key: Bytes, data: Bytes): Bytes | undefined {
-  const library = loadLibcrypto();
-  if (!library) return undefined;
-  const out = new Uint8Array(HASHES[name].outputOctets);
-  // A null key is none at all; one of no octets has an address.
-  const done = library.symbols.EVP_Q_mac(
-    library.context,
-    HMAC_NAME,
-    null,
-    HASH_NAME_OCTETS[name],
-    null,
-    key.length ? key : lengthOut,
-    BigInt(key.length),
-    data,
-    BigInt(data.length),
-    out,
-    BigInt(out.length),
-    lengthOut,
-  );
-  return done ? out : failed("EVP_Q_mac");
-}
-
-/**
- * base to the exponent modulo an odd modulus, all big-endian, in time that does not depend on the exponent's bits.
- *
- * @returns undefined where libcrypto cannot be loaded
- */
-export function nativeModExp(base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Bytes | undefined {
-  const library = loadLibcrypto();
-  if (!library) return undefined;
-  const s = library.symbols;
-  const numbers = [base, exponent, modulus].map((octets) => s.BN_bin2bn(octets as Bytes, octets.length, null));
-  const [b, e, m] = numbers;
-  const result = s.BN_new(), context = s.BN_CTX_new();
-  const out = new Uint8Array(modulus.length);
-  const done = s.BN_nnmod(b, b, m, context) === 1 &&
-    s.BN_mod_exp_mont_consttime(result, b, e, m, context, null) === 1 &&
-    s.BN_bn2binpad(result, out, out.length) === out.length;
-  for (const number of [...numbers, result]) s.BN_clear_free(number);
-  s.BN_CTX_free(context);
-  return done ? out : failed("BN_mod_exp");
 }

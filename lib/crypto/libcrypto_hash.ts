@@ -21,7 +21,7 @@ export const STATE_OCTETS: Readonly<Record<HashName, number>> = {
   sha512: 216,
   ripemd160: 96,
 };
-const MOST_STATE_OCTETS = 256;
+export const MOST_STATE_OCTETS = 256;
 /** Keys and the blocks that they are padded to are no longer. */
 const MOST_PART_OCTETS = 512;
 
@@ -33,8 +33,15 @@ export interface HashMacs {
   keyed(hash: "md5" | "sha1", key: Uint8Array): PacketMac;
 }
 
-/** The makers; undefined where this libcrypto was built without the plain hash functions. */
-export function createHashMacs({ symbols: s }: Libcrypto, arena: Arena): HashMacs | undefined {
+type Init = (state: bigint) => number;
+type Update = (state: bigint, data: bigint, octets: bigint) => number;
+type Final = (out: bigint, state: bigint) => number;
+
+/** Functions that begin, go on with and end each hash; addresses are of memory that does not move. */
+export type HashFunctions = Readonly<Record<HashName, readonly [Init, Update, Final]>>;
+
+/** The plain hash functions; undefined where this libcrypto was built without them. */
+export function hashFunctions({ symbols: s }: Libcrypto): HashFunctions | undefined {
   const functions = {
     md5: [s.MD5_Init, s.MD5_Update, s.MD5_Final],
     sha1: [s.SHA1_Init, s.SHA1_Update, s.SHA1_Final],
@@ -43,7 +50,14 @@ export function createHashMacs({ symbols: s }: Libcrypto, arena: Arena): HashMac
     sha512: [s.SHA512_Init, s.SHA512_Update, s.SHA512_Final],
     ripemd160: [s.RIPEMD160_Init, s.RIPEMD160_Update, s.RIPEMD160_Final],
   } as const;
-  if (Object.values(functions).flat().includes(null)) return undefined;
+  return Object.values(functions).flat().includes(null) ? undefined : functions as HashFunctions;
+}
+
+/** The makers; undefined where this libcrypto was built without the plain hash functions. */
+export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | undefined {
+  const found = hashFunctions(library);
+  if (!found) return undefined;
+  const functions = found;
   const { u8, base } = arena;
   const workAt = arena.reserve(MOST_STATE_OCTETS), work = base + BigInt(workAt);
   const partAt = arena.reserve(MOST_PART_OCTETS), part = base + BigInt(partAt);
@@ -52,8 +66,8 @@ export function createHashMacs({ symbols: s }: Libcrypto, arena: Arena): HashMac
   function stateAfter(hash: HashName, octets: Uint8Array): Bytes {
     const [init, update] = functions[hash];
     u8.set(octets, partAt);
-    init!(work);
-    update!(work, part, BigInt(octets.length));
+    init(work);
+    update(work, part, BigInt(octets.length));
     const state = u8.slice(workAt, workAt + STATE_OCTETS[hash]) as Bytes;
     u8.fill(0, partAt, partAt + octets.length);
     u8.fill(0, workAt, workAt + STATE_OCTETS[hash]);
@@ -62,7 +76,7 @@ export function createHashMacs({ symbols: s }: Libcrypto, arena: Arena): HashMac
 
   /** A MAC that goes on from `start`; `end` makes the value of what was hashed. */
   function mac(hash: HashName, start: Bytes, end: (outAt: number) => void, secrets: Bytes[]): PacketMac {
-    const update = functions[hash][1]!;
+    const update = functions[hash][1];
     let alive = true;
     /** What was hashed so far, between the calls of one message in several parts. */
     const state = new Uint8Array(start.length);
@@ -108,10 +122,10 @@ export function createHashMacs({ symbols: s }: Libcrypto, arena: Arena): HashMac
       erase(block, ...pads);
       const octets = BigInt(outputOctets);
       const end = (outAt: number) => {
-        final!(base + BigInt(outAt | 0), work);
+        final(base + BigInt(outAt | 0), work);
         u8.set(outer, workAt);
-        update!(work, base + BigInt(outAt | 0), octets);
-        final!(base + BigInt(outAt | 0), work);
+        update(work, base + BigInt(outAt | 0), octets);
+        final(base + BigInt(outAt | 0), work);
       };
       return mac(hash, inner, end, [outer]);
     },
@@ -124,9 +138,9 @@ export function createHashMacs({ symbols: s }: Libcrypto, arena: Arena): HashMac
       erase(filled);
       const end = (outAt: number) => {
         u8.set(key, partAt);
-        update!(work, part, octets);
+        update(work, part, octets);
         u8.fill(0, partAt, partAt + key.length);
-        final!(base + BigInt(outAt | 0), work);
+        final(base + BigInt(outAt | 0), work);
       };
       return mac(hash, start, end, [key]);
     },
