@@ -45,7 +45,7 @@ export const openingKey = (initiator: Uint8Array, peer: Endpoint) =>
 
 const isZero = (cookie: Uint8Array) => cookie.every((octet) => octet === 0);
 
-/** Takes a datagram (marker removed). */
+/** Takes a datagram (marker removed), whose octets nobody writes to any more. */
 export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes, reassembled = false): void {
   let received: Received;
   try {
@@ -56,7 +56,7 @@ export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes,
   }
   const { header, body } = received;
   // What lies behind the message belongs to no message, but a copy must still be known as one.
-  const message = octets.slice(0, HEADER_OCTETS + body.length);
+  const message = octets.subarray(0, HEADER_OCTETS + body.length);
   if (equal(header.initiatorCookie, header.responderCookie)) {
     drop(core, "reflected", from);
     return;
@@ -285,7 +285,7 @@ function receiveFor(
     if (encrypted && header.messageId === 0) garbledProof(core, exchange);
     return;
   }
-  const rest = plain.slice(4 + payloads[0].body.length, octets) as Bytes;
+  const rest = plain.subarray(4 + payloads[0].body.length, octets) as Bytes;
   const incoming: Incoming = { header, from, to, datagram: message, payloads, rest, nextIv };
   if (receives.hash) {
     if (!verifyHash(exchange, row, incoming)) return drop(core, "hash", from, exchange.name);

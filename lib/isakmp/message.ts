@@ -27,7 +27,7 @@ export interface Header {
   readonly messageId: number;
 }
 
-/** A payload: its type and what follows its generic header. */
+/** A payload: its type and what follows its generic header. Of a received one that is a part of the message, not a copy. */
 export interface Payload {
   readonly type: number;
   readonly body: Bytes;
@@ -114,7 +114,7 @@ export function decodePayloads(first: number, body: Uint8Array): Chain {
       if (length < GENERIC_HEADER_OCTETS) {
         throw new IsakmpError("PAYLOAD_MALFORMED", `${name} payload of ${length} octets, at least 4 needed`);
       }
-      payloads.push({ type, body: reader.copy(length - GENERIC_HEADER_OCTETS, `${name} payload`) });
+      payloads.push({ type, body: reader.take(length - GENERIC_HEADER_OCTETS, `${name} payload`) as Bytes });
       type = next;
     }
     return { payloads, octets: reader.at };

@@ -1,10 +1,15 @@
 /** A growing octet string whose length fields write themselves. @module */
 import type { Bytes } from "./bytes.ts";
 
+/** Memory of finished builders, zeroed: key exchange writes dozens of small parts for each message. */
+const spares: Bytes[] = [];
+const SPARE_OCTETS = 512;
+const MOST_SPARES = 8;
+const NONE: Bytes = new Uint8Array(0);
+
 /** Appends big-endian fields. Lengths are written by {@linkcode Builder.sized}, never computed by hand. */
 export class Builder {
-  #octets: Bytes = new Uint8Array(256);
-  #view = new DataView(this.#octets.buffer);
+  #octets: Bytes = spares.pop() ?? new Uint8Array(SPARE_OCTETS);
   /** Octets written so far. */
   length = 0;
 
@@ -14,32 +19,40 @@ export class Builder {
     if (this.length > this.#octets.length) {
       const bigger = new Uint8Array(Math.max(2 * this.#octets.length, this.length));
       bigger.set(this.#octets.subarray(0, at));
-      this.#octets.fill(0);
+      this.#release(at);
       this.#octets = bigger;
-      this.#view = new DataView(bigger.buffer);
     }
     return at;
   }
 
+  /** Gives the memory back, of which `used` octets were written. */
+  #release(used: number): void {
+    this.#octets.fill(0, 0, used);
+    if (this.#octets.length === SPARE_OCTETS && spares.length < MOST_SPARES) spares.push(this.#octets);
+    this.#octets = NONE;
+  }
+
   u8(value: number): this {
     const at = this.#grow(1);
-    this.#view.setUint8(at, value);
+    this.#octets[at] = value;
     return this;
   }
   u16(value: number): this {
-    const at = this.#grow(2);
-    this.#view.setUint16(at, value);
+    const at = this.#grow(2), octets = this.#octets;
+    octets[at] = value >> 8;
+    octets[at + 1] = value;
     return this;
   }
   u32(value: number): this {
-    const at = this.#grow(4);
-    this.#view.setUint32(at, value);
+    const at = this.#grow(4), octets = this.#octets;
+    octets[at] = value >> 24;
+    octets[at + 1] = value >> 16;
+    octets[at + 2] = value >> 8;
+    octets[at + 3] = value;
     return this;
   }
   u64(value: bigint): this {
-    const at = this.#grow(8);
-    this.#view.setBigUint64(at, value);
-    return this;
+    return this.u32(Number(value >> 32n & 0xffff_ffffn)).u32(Number(value & 0xffff_ffffn));
   }
   bytes(...parts: Uint8Array[]): this {
     for (const part of parts) {
@@ -70,13 +83,15 @@ export class Builder {
   /** Overwrites `width` octets written before at `at`. @throws {RangeError} when the value does not fit. */
   setLength(at: number, width: 1 | 2 | 4, value: number): void {
     if (value >= 2 ** (8 * width)) throw new RangeError(`Cannot encode length ${value} in ${width} octets`);
-    if (width === 1) this.#view.setUint8(at, value);
-    else if (width === 2) this.#view.setUint16(at, value);
-    else this.#view.setUint32(at, value);
+    for (let i = width - 1; i >= 0; i--, value >>>= 8) this.#octets[at + i] = value;
   }
 
-  /** A copy of what was written. */
+  /** What was written; the builder is empty then. */
   finish(): Bytes {
-    return this.#octets.slice(0, this.length);
+    const { length } = this;
+    const out = this.#octets.slice(0, length);
+    this.#release(length);
+    this.length = 0;
+    return out;
   }
 }

@@ -9,13 +9,11 @@ export class DecodeError extends Error {
 /** Reads big-endian fields from octets, front to back. Every method throws {@linkcode DecodeError} when too few are left. */
 export class Reader {
   readonly #octets: Uint8Array;
-  readonly #view: DataView;
   /** Offset of the next octet. */
   at = 0;
 
   constructor(octets: Uint8Array) {
     this.#octets = octets;
-    this.#view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
   }
 
   /** Octets not read yet. */
@@ -31,16 +29,20 @@ export class Reader {
   }
 
   u8(what = "u8"): number {
-    return this.#view.getUint8(this.#advance(1, what));
+    const at = this.#advance(1, what);
+    return this.#octets[at];
   }
   u16(what = "u16"): number {
-    return this.#view.getUint16(this.#advance(2, what));
+    const at = this.#advance(2, what), octets = this.#octets;
+    return octets[at] << 8 | octets[at + 1];
   }
   u32(what = "u32"): number {
-    return this.#view.getUint32(this.#advance(4, what));
+    const at = this.#advance(4, what), octets = this.#octets;
+    return (octets[at] << 24 | octets[at + 1] << 16 | octets[at + 2] << 8 | octets[at + 3]) >>> 0;
   }
   u64(what = "u64"): bigint {
-    return this.#view.getBigUint64(this.#advance(8, what));
+    if (this.remaining < 8) this.#advance(8, what);
+    return BigInt(this.u32()) << 32n | BigInt(this.u32());
   }
 
   /** The next `octets` octets as a view, not a copy. */
