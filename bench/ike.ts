@@ -1,8 +1,10 @@
 /**
- * IKE as responder, ours beside charon in the same run: negotiations (phase 1 and 2) completed per second with 500 peers,
- * one negotiation alone, the answer to a first message, memory, and what idle connections cost.
+ * IKE as responder, ours beside charon in the same run, in turns: negotiations (phase 1 and 2) completed per second with
+ * 500 peers, one negotiation alone, the answer to a first message, CPU and memory; then what idle connections cost.
  *
- *     bench/ike [--seconds N] [--idle N] [--json FILE]
+ *     bench/ike [--rounds N] [--seconds N] [--idle N] [--dpd SECONDS] [--json FILE]
+ *
+ * `--rounds 0` measures idle connections alone, `--idle 0` leaves them out.
  *
  * The initiators are one process of ours (ike_load.ts) on the other core; they compute the same Diffie-Hellman.
  */
@@ -11,7 +13,7 @@ import { ensurePackages } from "../scripts/packages.ts";
 import { Charon } from "../tests/interop/charon.ts";
 import { Daemon, startEngine } from "../tests/netns/isakmpd_hosts.ts";
 import { type Host, topology } from "../tests/netns/topology.ts";
-import { cpuSeconds, rssMiB, table, workerPid } from "./measure.ts";
+import { cpuSeconds, median, rssMiB, table, workerPid } from "./measure.ts";
 
 const RESPONDER = "10.98.0.1";
 const FIRST = "10.50.0.1";
@@ -30,8 +32,13 @@ const PROPOSALS = [
 ] as const;
 type Proposal = typeof PROPOSALS[number];
 
-const options = parseArgs(Deno.args, { string: ["seconds", "idle", "json"], default: { seconds: "8", idle: "10000" } });
-const seconds = Number(options.seconds);
+const options = parseArgs(Deno.args, {
+  string: ["rounds", "seconds", "idle", "dpd", "json"],
+  default: { rounds: "3", seconds: "8", idle: "10000", dpd: "300" },
+});
+const [rounds, seconds] = [Number(options.rounds), Number(options.seconds)];
+/** Idle connections are watched for so long. */
+const WATCH_MS = 60_000;
 
 await ensurePackages("test");
 const packed = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "scripts/pack.ts"] }).output();
@@ -58,7 +65,7 @@ async function run(proposal: Proposal, mode: string, count: number, duration: nu
     proposal.ours.join(","),
     mode,
     String(duration),
-  ], { timeoutMs: 1000 * (duration + 120) });
+  ], { timeoutMs: 1000 * (duration + 120) + 20 * count });
   if (stderr) console.error(stderr.split("\n").slice(0, 3).join("\n"));
   return JSON.parse(stdout.split("\n")[0]);
 }
@@ -148,16 +155,33 @@ async function charons<T>(proposal: Proposal, host: Host, body: (pids: readonly 
   }
 }
 
+/** The median of each figure. */
+function middle(all: readonly Figures[]): Figures {
+  const of = (name: keyof Figures) => median(all.map((figures) => figures[name]));
+  return {
+    perSecond: of("perSecond"),
+    singleMs: of("singleMs"),
+    firstMessageMs: of("firstMessageMs"),
+    cpuMs: of("cpuMs"),
+    rssMiB: of("rssMiB"),
+  };
+}
+
 const rows: string[][] = [];
 const results: Record<string, unknown> = {};
-for (const proposal of PROPOSALS) {
-  const them = await charons(proposal, peer, (pids) => measure(proposal, pids));
-  const us = await ours(proposal, "", (pids) => measure(proposal, pids));
+for (const proposal of rounds ? PROPOSALS : []) {
+  const [them, us]: [Figures[], Figures[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    them.push(await charons(proposal, peer, (pids) => measure(proposal, pids)));
+    us.push(await ours(proposal, "", (pids) => measure(proposal, pids)));
+  }
   results[proposal.name] = { isakmpd: us, charon: them };
-  for (const [name, figures] of [["isakmpd", us], ["charon", them]] as const) {
+  const theirRate = middle(them).perSecond;
+  for (const [name, figures] of [["charon", middle(them)], ["isakmpd", middle(us)]] as const) {
     rows.push([
       `${proposal.name} ${name}`,
       figures.perSecond.toFixed(0),
+      name === "charon" ? "" : (figures.perSecond / theirRate).toFixed(2),
       figures.singleMs.toFixed(1),
       figures.firstMessageMs.toFixed(2),
       figures.cpuMs.toFixed(1),
@@ -165,35 +189,76 @@ for (const proposal of PROPOSALS) {
     ]);
   }
 }
-console.log(
-  table(["responder, 500 peers", "per second", "one alone, ms", "first message, ms", "CPU ms each", "RSS MiB"], rows),
-);
+if (rows.length) {
+  console.log(
+    `Responder, 500 peers, ${seconds} s, median of ${rounds}; isakmpd's CPU and memory are with the engine's`,
+  );
+  console.log(
+    table(["", "per second", "x charon", "one alone, ms", "first message, ms", "CPU ms each", "RSS MiB"], rows),
+  );
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const idleCount = Number(options.idle);
 if (idleCount) {
   const [, proposal] = PROPOSALS;
-  const idle = await ours(proposal, "DPD-check-interval=300\n", async ([pid]) => {
-    const before = rssMiB(pid);
-    const held = run(proposal, "hold", idleCount, 40);
-    // The load prints its first line when all are up and holds them for 40 s.
-    let last = -1;
-    for (let quiet = 0; quiet < 3;) {
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      const cpu = cpuSeconds(pid);
+  const idle = await ours(proposal, `DPD-check-interval=${options.dpd}\n`, async (pids) => {
+    const before = pids.map(rssMiB);
+    const begin = performance.now();
+    // The load prints its line when all are up, and answers until it is told to end.
+    const held = run(proposal, "hold", idleCount, WATCH_MS / 1000 + 30);
+    // All are up when the daemon rests.
+    for (let last = -1, quiet = 0; quiet < 5;) {
+      await pause(1000);
+      const cpu = cpuSeconds(pids[0]);
       quiet = cpu - last < 0.15 ? quiet + 1 : 0;
       last = cpu;
     }
-    const from = cpuSeconds(pid);
-    await new Promise((resolve) => setTimeout(resolve, 20_000));
-    const percent = 100 * (cpuSeconds(pid) - from) / 20;
-    const grown = rssMiB(pid) - before;
-    const { established } = await held;
-    return { established, cpuPercent: percent, rssPerThousandMiB: 1000 * grown / established };
+    const from = pids.map(cpuSeconds);
+    const at = performance.now();
+    await pause(WATCH_MS);
+    const watchedMs = performance.now() - at;
+    const percents = pids.map((pid, i) => 100_000 * (cpuSeconds(pid) - from[i]) / watchedMs);
+    const after = pids.map(rssMiB);
+    const { established, failed, ms } = await held;
+    return {
+      established,
+      failed,
+      seconds: ms / 1000,
+      restSeconds: (at - begin) / 1000,
+      daemon: {
+        cpuPercent: percents[0],
+        rssMiB: after[0],
+        perThousandMiB: 1000 * (after[0] - before[0]) / established,
+      },
+      engine: {
+        cpuPercent: percents[1],
+        rssMiB: after[1],
+        perThousandMiB: 1000 * (after[1] - before[1]) / established,
+      },
+    };
   });
   results.idle = idle;
   console.log(
-    `${idle.established} idle connections, DPD every 300 s: ${idle.cpuPercent.toFixed(1)} % of one core, ` +
-      `${idle.rssPerThousandMiB.toFixed(1)} MiB per 1,000 pairs`,
+    `\n${idle.established} connections of ${proposal.name} up in ${
+      idle.seconds.toFixed(0)
+    } s (${idle.failed} failed), ` +
+      `DPD every ${options.dpd} s, then idle for ${WATCH_MS / 1000} s`,
+  );
+  console.log(
+    table(
+      ["", "CPU %", "RSS MiB", "MiB per 1,000 pairs"],
+      (["daemon", "engine"] as const).map((name) => {
+        const { cpuPercent, rssMiB, perThousandMiB } = idle[name];
+        return [
+          name === "daemon" ? "isakmpd" : name,
+          cpuPercent.toFixed(1),
+          rssMiB.toFixed(0),
+          perThousandMiB.toFixed(1),
+        ];
+      }),
+    ),
   );
 }
 if (options.json) Deno.writeTextFileSync(String(options.json), `${JSON.stringify(results, null, 2)}\n`);

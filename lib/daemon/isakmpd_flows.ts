@@ -1,6 +1,7 @@
 /** The flows of connections that are to be protected also while they are down. @module */
 import type { Configuration, Connection } from "../ike/configuration.ts";
 import type { NegotiatedFlow } from "../ike/events.ts";
+import { connectionNamed, peerNamed } from "../ike/indexes.ts";
 import type { Address } from "../ip/address.ts";
 import { addressId } from "../isakmp/identification.ts";
 import { PROTOCOL_ID } from "../isakmp/numbers.ts";
@@ -45,7 +46,7 @@ export class StandingFlows {
   /** Installs the flow of one connection, in place of another that it had. */
   restore(name: string): void {
     this.#down.delete(name);
-    const connection = this.#configuration.connections.find((each) => each.name === name);
+    const connection = connectionNamed(this.#configuration, name);
     const flow = connection?.active && this.#flowOf(connection);
     if (!flow) return;
     const before = this.#flows.get(name);
@@ -68,7 +69,7 @@ export class StandingFlows {
   }
 
   #flowOf(connection: Connection): NegotiatedFlow | undefined {
-    const peer = this.#configuration.peers.find(({ name }) => name === connection.peer);
+    const peer = peerNamed(this.#configuration, connection.peer);
     if (!peer?.address) return undefined;
     const localAddress = peer.localAddress ?? this.localFor(peer.address);
     if (!localAddress) return undefined;

@@ -153,7 +153,7 @@ export class Kernel implements Disposable {
    * Flows of pairs whose inbound SA is installed and whose outbound one is not yet, by the inbound SA: an answer to the
    * peer's first packet must not leave in clear. It waits in the engine.
    */
-  readonly #provisional = new Map<string, NegotiatedFlow>();
+  readonly #provisional = new Map<string, { readonly flow: NegotiatedFlow; readonly key: string }>();
   readonly #acquires: { peer: string; seq: number; at: number }[] = [];
 
   constructor(
@@ -289,7 +289,12 @@ export class Kernel implements Disposable {
 
   /** Also a provisional one: of a bundle the innermost SA, which comes first, makes it. */
   #hasFlow(key: string): boolean {
-    return this.#flows.has(key) || Array.from(this.#provisional.values()).some((flow) => flowKey(flow) === key);
+    return this.#flows.has(key) || this.#isProvisional(key);
+  }
+
+  #isProvisional(key: string): boolean {
+    for (const provisional of this.#provisional.values()) if (provisional.key === key) return true;
+    return false;
   }
 
   async #installProvisional(sa: NegotiatedSa, ends: Ends): Promise<void> {
@@ -303,7 +308,7 @@ export class Kernel implements Disposable {
       localIdentity: sa.localIdentity,
       remoteIdentity: sa.remoteIdentity,
     };
-    this.#provisional.set(keyOf(sa), flow);
+    this.#provisional.set(keyOf(sa), { flow, key: flowKey(ends) });
     await this.#addFlow(flow, "require");
   }
 
@@ -324,7 +329,7 @@ export class Kernel implements Disposable {
     const provisional = this.#provisional.get(keyOf(sa));
     if (provisional) {
       this.#provisional.delete(keyOf(sa));
-      if (!this.#flows.has(flowKey(provisional))) this.#deleteFlow(provisional, "require");
+      if (!this.#flows.has(provisional.key)) this.#deleteFlow(provisional.flow, "require");
     }
     try {
       await client?.deleteSa(saIdentity(sa));
@@ -339,8 +344,8 @@ export class Kernel implements Disposable {
     const key = flowKey(flow);
     this.#flows.set(key, { flow, type });
     let isThere = false;
-    for (const [sa, other] of this.#provisional) {
-      if (flowKey(other) !== key) continue;
+    for (const [sa, { flow: other, key: otherKey }] of this.#provisional) {
+      if (otherKey !== key) continue;
       this.#provisional.delete(sa);
       isThere ||= type === "require" && equalAddress(other.peer, flow.peer) && other.protocol === flow.protocol &&
         equalAddress(other.localAddress, flow.localAddress);
@@ -428,7 +433,7 @@ export class Kernel implements Disposable {
         local: end(selector.source, selector.sourcePort),
         remote: end(selector.destination, selector.destinationPort),
       };
-      const waits = Array.from(this.#provisional.values()).some((flow) =>
+      const waits = Array.from(this.#provisional.values()).some(({ flow }) =>
         equalAddress(flow.peer, peer) && withinSelector(flow.local, ends.local) &&
         withinSelector(flow.remote, ends.remote)
       );

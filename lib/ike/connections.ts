@@ -23,6 +23,7 @@ import {
 import { endPhase1, type EndReason, initiate, peerOf } from "./phase1_sa.ts";
 import type { Core, Exchange, Phase1Sa, SaPair, Want } from "./state.ts";
 import { TIMES } from "./timers.ts";
+import { connectionNamed, peerNamed } from "./indexes.ts";
 
 /** Quick Modes begun at once under one phase 1 SA: charon forgets more than three. */
 const MOST_QUICK_MODES = 3;
@@ -49,8 +50,6 @@ function ownSelectors({ localId, remoteId, anyRemote }: Connection, pair: SaPair
 export const isUp = (core: Core, name: string): boolean =>
   [...core.pairsByConnection.get(name)].some(({ outboundInstalled }) => outboundInstalled);
 
-const peerNamed = (core: Core, name: string) => core.configuration.peers.find((peer) => peer.name === name);
-
 /** Where we are, towards a peer. */
 function localEndpoint(core: Core, peer: Peer, remote: Endpoint): Endpoint {
   const address = peer.localAddress ?? core.environment.localAddressFor?.(remote.address) ??
@@ -60,10 +59,10 @@ function localEndpoint(core: Core, peer: Peer, remote: Endpoint): Endpoint {
 
 /** Brings up a connection of the configuration. Returns what hinders it. */
 export function connect(core: Core, name: string): string | undefined {
-  const connection = core.configuration.connections.find((each) => each.name === name);
+  const connection = connectionNamed(core.configuration, name);
   if (!connection) return `no connection is called ${name}`;
   core.suspended.delete(name);
-  const peer = peerNamed(core, connection.peer);
+  const peer = peerNamed(core.configuration, connection.peer);
   if (!peer) return `connection ${name} has no peer ${connection.peer}`;
   if (!peer.address) return `peer ${peer.name} of connection ${name} has no Address: only it can begin`;
   if (isUp(core, name)) return undefined;
@@ -91,7 +90,7 @@ export const phase1For = (core: Core, pair: SaPair): Phase1Sa | undefined =>
   [...core.established.get(pair.identity)].at(-1);
 
 const isUnderWay = (core: Core, { peer, remote }: Pick<Want, "peer" | "remote">) =>
-  [...core.initiating].some((sa) => sa.peer.name === peer.name && equalAddress(sa.remote.address, remote.address));
+  core.initiating.isWith(peer, remote);
 
 const runningQuickModes = (sa: Phase1Sa) =>
   [...sa.exchanges.values()].filter(({ name, role, finished }) =>
@@ -138,8 +137,7 @@ function pursue(core: Core, wanted: Want): void {
 }
 
 /** Wants with a peer section. */
-export const wantsOf = (core: Core, peer: Peer): Want[] =>
-  [...core.wants.values()].filter((wanted) => wanted.peer.name === peer.name);
+export const wantsOf = (core: Core, peer: Peer): Want[] => core.wants.ofPeer(peer.name);
 
 const concerns = (wanted: Want, sa: Phase1Sa) =>
   wanted.peer.name === sa.peer.name &&
@@ -246,10 +244,10 @@ export function pairEstablished(core: Core, exchange: Exchange, pair: SaPair): v
 
 /** Renegotiates a pair that is about to expire, unless its connection is configured no more. */
 export function rekeyPair(core: Core, pair: SaPair): void {
-  const configured = core.configuration.connections.find(({ name }) => name === pair.connection.name);
+  const configured = connectionNamed(core.configuration, pair.connection.name);
   if (!configured && !pair.connection.dynamic) return;
   const connection = configured ?? pair.connection;
-  const peer = peerNamed(core, connection.peer) ?? pair.peer;
+  const peer = peerNamed(core.configuration, connection.peer) ?? pair.peer;
   if (!phase1For(core, pair) && !peer.address && peer.xauth) return;
   const selectors = ownSelectors(connection, pair);
   want(core, {
@@ -291,7 +289,7 @@ export function checkConnections(core: Core): void {
 export function acquire(core: Core, request: AcquireRequest): string | undefined {
   const { connections, defaultSuites } = core.configuration;
   const fits = (connection: Connection) => {
-    const peer = peerNamed(core, connection.peer);
+    const peer = peerNamed(core.configuration, connection.peer);
     return (!peer?.address || equalAddress(peer.address, request.peer)) &&
       (!connection.localId || withinSelector(connection.localId, request.local)) &&
       (!connection.remoteId || withinSelector(connection.remoteId, request.remote)) &&
@@ -301,11 +299,11 @@ export function acquire(core: Core, request: AcquireRequest): string | undefined
   const named = request.connection ? connections.find(({ name }) => name === request.connection) : undefined;
   const connection = named ?? connections.find(fits);
   if (connection) {
-    const peer = peerNamed(core, connection.peer);
+    const peer = peerNamed(core.configuration, connection.peer);
     if (peer?.address) return connect(core, connection.name);
   }
   const to = { address: request.peer, port: 500 };
-  const peer = connection ? peerNamed(core, connection.peer) : peerOf(core, to);
+  const peer = connection ? peerNamed(core.configuration, connection.peer) : peerOf(core, to);
   const where = formatAddress(request.peer);
   if (!peer) return `no peer is configured for ${where}, and there is no Default`;
   const remote = { address: request.peer, port: peer.port };

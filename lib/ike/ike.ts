@@ -38,6 +38,7 @@ import type {
 import { fail, forget, giveUp, resume, retransmit } from "./exchange.ts";
 import { extensionLate } from "./extension_steps.ts";
 import { IndexMap } from "./index_map.ts";
+import { Initiating, Wants } from "./indexes.ts";
 import { count, log } from "./log.ts";
 import { checkPeer, followPeer, heardTraffic, keepAlive } from "./liveness.ts";
 import {
@@ -100,7 +101,7 @@ export class Ike {
       reachable: new Set(),
       refused: new Set(),
       halfOpenBySource: new Map(),
-      initiating: new Set(),
+      initiating: new Initiating(),
       established: new IndexMap(),
       establishedByAddress: new IndexMap(),
       pairs: new Map(),
@@ -110,7 +111,7 @@ export class Ike {
       pairsByAddress: new IndexMap(),
       pairsByConnection: new IndexMap(),
       unconfirmed: new Set(),
-      wants: new Map(),
+      wants: new Wants(),
       suspended: new Set(),
       waits: new Map(),
       limiter: new RateLimiter(...STRANGERS),

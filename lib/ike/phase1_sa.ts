@@ -7,6 +7,7 @@ import { DOI, EXCHANGE, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { DELETE_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import type { Peer } from "./configuration.ts";
+import { connectionsWith, peerNamed } from "./indexes.ts";
 import type { Endpoint } from "./events.ts";
 import { armGiveUp, begin, createExchange, fail, forget, run } from "./exchange.ts";
 import { phase1Established, phase1Lost, wantsOf } from "./connections.ts";
@@ -87,9 +88,9 @@ export function bind(core: Core, sa: Phase1Sa): void {
 
 /** Which peer section answers to an address. */
 export function peerOf(core: Core, remote: Endpoint): Peer | undefined {
-  const { peersByAddress, defaultPeer, peers } = core.configuration;
+  const { peersByAddress, defaultPeer } = core.configuration;
   const entry = peersByAddress.find(({ address }) => equalAddress(address, remote.address)) ?? defaultPeer;
-  return entry && peers.find(({ name }) => name === entry.peer);
+  return entry && peerNamed(core.configuration, entry.peer);
 }
 
 /** The first message of phase 1 from somebody who has proven nothing. */
@@ -349,12 +350,8 @@ function sendDelete(core: Core, sa: Phase1Sa): void {
 export function softenPhase1(core: Core, sa: Phase1Sa): void {
   if (sa.replaced || sa.state !== "established") return;
   const needed = wantsOf(core, sa.peer).length > 0 ||
-    core.configuration.connections.some(({ peer, active }) => active && peer === sa.peer.name) ||
+    connectionsWith(core.configuration, sa.peer.name).some(({ active }) => active) ||
     core.pairsByPeer.get(sa.identity).size > 0;
   if (!needed || (sa.role === "responder" && !sa.peer.address) || sa.extension?.xauth === "server") return;
-  const underWay = [...core.initiating].some((other) =>
-    other.peer.name === sa.peer.name &&
-    equalAddress(other.remote.address, sa.remote.address)
-  );
-  if (!underWay) initiate(core, sa.peer, sa.local, sa.remote);
+  if (!core.initiating.isWith(sa.peer, sa.remote)) initiate(core, sa.peer, sa.local, sa.remote);
 }

@@ -1,4 +1,5 @@
 /** The steps of Quick Mode (RFC 2409 5.5). What they gather is `exchange.quick`. @module */
+import { connectionsWith } from "./indexes.ts";
 import { address, formatAddress, prefixOf } from "../ip/address.ts";
 import {
   type ClientSelector,
@@ -82,7 +83,7 @@ export function findConnection(context: Context): void {
   }
   const ids = readIds(context);
   const [remote, local] = ids ?? [hostSelector(sa, "remote"), hostSelector(sa, "local")];
-  const candidates = core.configuration.connections.filter(({ peer, passive }) => peer === sa.peer.name && passive);
+  const candidates = connectionsWith(core.configuration, sa.peer.name).filter(({ passive }) => passive);
   const exact = candidates.find((connection) => {
     const own = selectorsOf(connection, sa);
     return own.local && own.remote && equalSelector(own.local, local) && equalSelector(own.remote, remote);
@@ -133,9 +134,7 @@ function noConnection(
   { local, remote }: { local: ClientSelector; remote: ClientSelector },
 ): NegotiationError {
   const word = (selector?: ClientSelector) => selector ? describeSelector(selector) : "any";
-  const others = core.configuration.connections.filter((each) =>
-    each.peer === sa.peer.name && !candidates.includes(each)
-  );
+  const others = connectionsWith(core.configuration, sa.peer.name).filter((each) => !candidates.includes(each));
   const unlisted = others.find((each) => {
     const own = selectorsOf(each, sa);
     return own.local && own.remote && equalSelector(own.local, local) && equalSelector(own.remote, remote);

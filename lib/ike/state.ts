@@ -20,6 +20,7 @@ import type {
   NegotiatedSa,
 } from "./events.ts";
 import type { IndexMap } from "./index_map.ts";
+import type { Initiating, Wants } from "./indexes.ts";
 import type { SkeyidKeys } from "./keys.ts";
 import type { SuiteChoice } from "./negotiate.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
@@ -51,7 +52,7 @@ export interface Core {
   readonly refused: Set<string>;
   readonly halfOpenBySource: Map<string, number>;
   /** SAs under way that we began. */
-  readonly initiating: Set<Phase1Sa>;
+  readonly initiating: Initiating;
   /** Established SAs by identity of the peer, oldest first, and by its address. */
   readonly established: IndexMap<Phase1Sa>;
   readonly establishedByAddress: IndexMap<Phase1Sa>;
@@ -68,7 +69,7 @@ export interface Core {
   /** Pairs the peer never confirmed. */
   readonly unconfirmed: Set<SaPair>;
   /** Connections to be brought up, by key. */
-  readonly wants: Map<string, Want>;
+  readonly wants: Wants;
   /** Connections torn down by hand: nobody makes them again until asked to. */
   readonly suspended: Set<string>;
   /** Exchanges that wait for a computation or an SPI. */

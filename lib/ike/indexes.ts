@@ -1,0 +1,91 @@
+/** Finding things among ten thousand of them: configurations by name, wants by peer, negotiations by address. @module */
+import { formatAddress } from "../ip/address.ts";
+import type { Configuration, Connection, Peer } from "./configuration.ts";
+import { IndexMap } from "./index_map.ts";
+import type { Phase1Sa, Want } from "./state.ts";
+
+interface Names {
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Of several with one name the first counts. */
+  readonly connections: ReadonlyMap<string, Connection>;
+  readonly connectionsByPeer: IndexMap<Connection>;
+}
+
+const known = new WeakMap<Configuration, Names>();
+
+function namesOf(configuration: Configuration): Names {
+  const before = known.get(configuration);
+  if (before) return before;
+  const connectionsByPeer = new IndexMap<Connection>();
+  for (const connection of configuration.connections) connectionsByPeer.add(connection.peer, connection);
+  const names = {
+    peers: new Map(configuration.peers.map((peer) => [peer.name, peer] as const).reverse()),
+    connections: new Map(configuration.connections.map((each) => [each.name, each] as const).reverse()),
+    connectionsByPeer,
+  };
+  known.set(configuration, names);
+  return names;
+}
+
+/** The peer section of a name. */
+export const peerNamed = (configuration: Configuration, name: string): Peer | undefined =>
+  namesOf(configuration).peers.get(name);
+
+/** The connection of a name. */
+export const connectionNamed = (configuration: Configuration, name: string): Connection | undefined =>
+  namesOf(configuration).connections.get(name);
+
+/** The connections with a peer section, in the configuration's order. */
+export const connectionsWith = (configuration: Configuration, peer: string): Connection[] => [
+  ...namesOf(configuration).connectionsByPeer.get(peer),
+];
+
+/** Connections to be brought up, by key and by the name of their peer section. */
+export class Wants extends Map<string, Want> {
+  readonly #byPeer = new IndexMap<Want>();
+
+  override set(key: string, want: Want): this {
+    this.delete(key);
+    this.#byPeer.add(want.peer.name, want);
+    return super.set(key, want);
+  }
+
+  override delete(key: string): boolean {
+    const want = this.get(key);
+    if (want) this.#byPeer.delete(want.peer.name, want);
+    return super.delete(key);
+  }
+
+  override clear(): void {
+    for (const key of [...this.keys()]) this.delete(key);
+  }
+
+  /** Those with a peer section, oldest first. */
+  ofPeer(name: string): Want[] {
+    return [...this.#byPeer.get(name)];
+  }
+}
+
+/** The address that an SA was begun with; it stays the same while its peer may move. */
+const addressOf = ({ opening }: Phase1Sa) => opening.slice(opening.indexOf(" ") + 1);
+
+/** SAs under way that we began, also by the peer's address. */
+export class Initiating extends Set<Phase1Sa> {
+  readonly #byAddress = new IndexMap<Phase1Sa>();
+
+  override add(sa: Phase1Sa): this {
+    this.#byAddress.add(addressOf(sa), sa);
+    return super.add(sa);
+  }
+
+  override delete(sa: Phase1Sa): boolean {
+    this.#byAddress.delete(addressOf(sa), sa);
+    return super.delete(sa);
+  }
+
+  /** Whether one with that peer section and address is under way. */
+  isWith(peer: Peer, remote: Phase1Sa["remote"]): boolean {
+    for (const sa of this.#byAddress.get(formatAddress(remote.address))) if (sa.peer.name === peer.name) return true;
+    return false;
+  }
+}
