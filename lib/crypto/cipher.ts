@@ -6,7 +6,7 @@ import { type Block64, decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { Blowfish } from "./blowfish.ts";
 import { Cast128 } from "./cast128.ts";
 import { erased } from "./key.ts";
-import { NativeCbc } from "./native.ts";
+import { NativeCbc } from "./libcrypto_octets.ts";
 import type { PacketCipherName } from "./packet.ts";
 import { Skipjack } from "./skipjack.ts";
 

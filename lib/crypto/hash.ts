@@ -6,7 +6,7 @@
  */
 import { createHash, createHmac } from "node:crypto";
 import type { Bytes } from "../octets/bytes.ts";
-import { nativeHash, nativeHmac } from "./native.ts";
+import { nativeHash, nativeHmac } from "./libcrypto_octets.ts";
 
 /** Names as node:crypto and libcrypto both know them. */
 export type HashName = "md5" | "sha1" | "sha256" | "sha384" | "sha512" | "ripemd160";

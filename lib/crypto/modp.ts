@@ -1,7 +1,7 @@
 /** Diffie-Hellman modulo a prime: RFC 2409 6.1-6.2, RFC 3526, and moduli of Photuris peers (RFC 2522). @module */
 import type { Bytes } from "../octets/bytes.ts";
 import { bitLength, fromBigInt, modPow, scaledPi, toBigInt } from "./bignum.ts";
-import { nativeModExp } from "./native.ts";
+import { nativeModExp } from "./libcrypto_octets.ts";
 
 /** A generator and a modulus, big-endian. */
 export interface ModpParameters {

@@ -16,7 +16,7 @@ import { CURVES } from "../../lib/crypto/ecdh.ts";
 import { multiplyAndAdd } from "../../lib/crypto/prime_curve.ts";
 import { hash } from "../../lib/crypto/hash.ts";
 import { configureLibcrypto } from "../../lib/crypto/libcrypto.ts";
-import { nativeModExp } from "../../lib/crypto/native.ts";
+import { nativeModExp } from "../../lib/crypto/libcrypto_octets.ts";
 import type { Bytes } from "../../lib/octets/bytes.ts";
 import { formatHex, parseHex } from "../../lib/octets/hex.ts";
 import vectors from "../vectors/dh.json" with { type: "json" };

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { type CbcName, createCbc } from "../../lib/crypto/cipher.ts";
 import { hash, HASHES, type HashName, hmac } from "../../lib/crypto/hash.ts";
 import { configureLibcrypto } from "../../lib/crypto/libcrypto.ts";
-import { NativeCbc, nativeHash, nativeHmac } from "../../lib/crypto/native.ts";
+import { NativeCbc, nativeHash, nativeHmac } from "../../lib/crypto/libcrypto_octets.ts";
 
 /** What `work` gives without libcrypto. */
 function withoutLibcrypto<T>(work: () => T): T {
