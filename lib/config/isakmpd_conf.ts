@@ -239,9 +239,10 @@ function xauthUsers(reader: ConfReader): Configuration["xauthUsers"] {
 /** Peers that call us from an address that `[Phase 1]` does not have are refused: say so before they call. */
 function warnUnanswered(reader: ConfReader, peers: readonly Peer[], roots: ReturnType<typeof phase1Root>): void {
   if (roots.defaultPeer) return;
+  const answered = new Set(roots.peersByAddress.map(({ address }) => formatAddress(address)));
   for (const peer of peers) {
     const { address } = peer;
-    if (!address || roots.peersByAddress.some((row) => formatAddress(row.address) === formatAddress(address))) continue;
+    if (!address || answered.has(formatAddress(address))) continue;
     const { file, line, section, tag = "" } = peer.origins.address!;
     reader.warn(
       { file, line, section, tag, text: "" },

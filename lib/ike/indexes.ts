@@ -1,10 +1,12 @@
 /** Finding things among ten thousand of them: configurations by name, wants by peer, negotiations by address. @module */
-import { formatAddress } from "../ip/address.ts";
+import { type Address, formatAddress } from "../ip/address.ts";
 import type { Configuration, Connection, Peer } from "./configuration.ts";
 import { IndexMap } from "./index_map.ts";
 import type { Phase1Sa, Want } from "./state.ts";
 
 interface Names {
+  /** Names of peer sections by the address that `[Phase 1]` has. */
+  readonly peersByAddress: ReadonlyMap<string, string>;
   readonly peers: ReadonlyMap<string, Peer>;
   /** Of several with one name the first counts. */
   readonly connections: ReadonlyMap<string, Connection>;
@@ -19,12 +21,21 @@ function namesOf(configuration: Configuration): Names {
   const connectionsByPeer = new IndexMap<Connection>();
   for (const connection of configuration.connections) connectionsByPeer.add(connection.peer, connection);
   const names = {
+    peersByAddress: new Map(
+      configuration.peersByAddress.map(({ address, peer }) => [formatAddress(address), peer] as const).reverse(),
+    ),
     peers: new Map(configuration.peers.map((peer) => [peer.name, peer] as const).reverse()),
     connections: new Map(configuration.connections.map((each) => [each.name, each] as const).reverse()),
     connectionsByPeer,
   };
   known.set(configuration, names);
   return names;
+}
+
+/** The peer section that `[Phase 1]` has for an address, or its Default. */
+export function peerAt(configuration: Configuration, address: Address): Peer | undefined {
+  const name = namesOf(configuration).peersByAddress.get(formatAddress(address)) ?? configuration.defaultPeer?.peer;
+  return name === undefined ? undefined : peerNamed(configuration, name);
 }
 
 /** The peer section of a name. */

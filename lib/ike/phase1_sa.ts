@@ -7,7 +7,7 @@ import { DOI, EXCHANGE, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { DELETE_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import type { Peer } from "./configuration.ts";
-import { connectionsWith, peerNamed } from "./indexes.ts";
+import { connectionsWith, peerAt } from "./indexes.ts";
 import type { Endpoint } from "./events.ts";
 import { armGiveUp, begin, createExchange, fail, forget, run } from "./exchange.ts";
 import { phase1Established, phase1Lost, wantsOf } from "./connections.ts";
@@ -88,9 +88,7 @@ export function bind(core: Core, sa: Phase1Sa): void {
 
 /** Which peer section answers to an address. */
 export function peerOf(core: Core, remote: Endpoint): Peer | undefined {
-  const { peersByAddress, defaultPeer } = core.configuration;
-  const entry = peersByAddress.find(({ address }) => equalAddress(address, remote.address)) ?? defaultPeer;
-  return entry && peerNamed(core.configuration, entry.peer);
+  return peerAt(core.configuration, remote.address);
 }
 
 /** The first message of phase 1 from somebody who has proven nothing. */
