@@ -16,11 +16,6 @@ const cookies = (sa: Phase1Sa) => concat(sa.initiatorCookie, sa.responderCookie)
 /** Silence after which we ask; the responder waits a little longer, so that one question tells both. */
 const silenceMs = ({ peer, role }: Phase1Sa) => 1000 * peer.dpdSeconds * (role === "initiator" ? 1 : 1.2);
 
-/** Questions are due on whole seconds: those to thousands of peers then cost a wake-up a second, not one each. */
-function armDpd(core: Core, sa: Phase1Sa, at: number): void {
-  core.timers.set(sa, "dpd", 1000 * Math.ceil(at / 1000));
-}
-
 /** Arms what watches an established SA. */
 export function beginLiveness(core: Core, sa: Phase1Sa): void {
   const [a, b, c, d] = core.environment.random(4);
@@ -28,7 +23,7 @@ export function beginLiveness(core: Core, sa: Phase1Sa): void {
   const sequence = (a & 0x7f) << 24 | b << 16 | c << 8 | d;
   sa.dpd ??= { sequence, heardAt: core.now, answeredAt: -Infinity };
   if (sa.peer.dpdSeconds > 0 && sa.capabilities.has("dpd")) {
-    armDpd(core, sa, core.now + silenceMs(sa));
+    core.timers.set(sa, "dpd", core.now + silenceMs(sa));
   }
   armKeepalive(core, sa);
 }
@@ -80,7 +75,7 @@ export function checkPeer(core: Core, sa: Phase1Sa): void {
   const idleFrom = dpd.heardAt + silenceMs(sa);
   if (idleFrom > core.now) {
     dpd.pending = undefined;
-    armDpd(core, sa, idleFrom);
+    core.timers.set(sa, "dpd", idleFrom);
     return;
   }
   if (dpd.pending && dpd.pending.tries >= TIMES.dpdTries) {
@@ -93,7 +88,7 @@ export function checkPeer(core: Core, sa: Phase1Sa): void {
     dpd.sequence = (dpd.sequence + 1) >>> 0;
   }
   sendDpd(core, sa, NOTIFY.R_U_THERE, u32(dpd.pending.sequence));
-  armDpd(core, sa, core.now + TIMES.dpdRetryMs);
+  core.timers.set(sa, "dpd", core.now + TIMES.dpdRetryMs);
 }
 
 function sendDpd(core: Core, sa: Phase1Sa, type: number, data: Bytes): void {
@@ -134,5 +129,5 @@ export function acceptDpd(core: Core, sa: Phase1Sa, spi: Bytes, data: Bytes): vo
   if (!dpd?.pending || data.length !== 4 || !equal(spi, cookies(sa))) return;
   if (new Reader(data).u32() !== dpd.pending.sequence) return count(core, "dpdUnexpected");
   dpd.pending = undefined;
-  armDpd(core, sa, core.now + silenceMs(sa));
+  core.timers.set(sa, "dpd", core.now + silenceMs(sa));
 }
