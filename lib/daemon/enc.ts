@@ -68,6 +68,7 @@ const COMMIT_RETRY_MS = 2;
 /** How often a Worker that does not read its orders is waited for; it is then dead, which is told elsewhere. */
 const COMMIT_PATIENCE = 2000;
 const MIN_MTU = 1280;
+const MAX_MTU = 65_000;
 const USAGE_MS = 500;
 /** After so many changes garbage is worth collecting, once there has been none for so long: Workers have then done so. */
 const CHANGES_TO_COLLECT = 1000;
@@ -449,8 +450,9 @@ export class Enc {
   /** The interface's MTU follows the SA with the largest overhead, so that few packets must be refused or cut. */
   #followMtu(largest: number): void {
     if (this.#options.mtu !== undefined) return;
-    const mtu = Math.max(MIN_MTU, Math.min(largest, 65535));
-    if (mtu === this.#mtu) return;
+    const mtu = Math.max(MIN_MTU, largest);
+    // Inbound SAs end here, so their path is the loopback interface's and says nothing.
+    if (mtu === this.#mtu || mtu > MAX_MTU) return;
     this.#mtu = mtu;
     setMtu(this.#netlink, this.#link, mtu);
     this.#log.debug(`MTU of ${this.#link.name} is now ${mtu}`);
