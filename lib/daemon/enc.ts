@@ -16,7 +16,6 @@ import { configureInterface, setMtu } from "../linux/interface.ts";
 import { NetworkMonitor } from "../linux/monitor.ts";
 import { Netlink } from "../linux/netlink.ts";
 import { PathMtuMonitor, type TooBig } from "../linux/path_mtu.ts";
-import { selectorKey } from "../linux/flow_tables.ts";
 import { PolicyFilter } from "../linux/policy_filter.ts";
 import { clearLeftovers, FlowRouter } from "../linux/routes.ts";
 import { findPathMtu, type Link } from "../linux/rtnetlink.ts";
@@ -39,6 +38,7 @@ import type { Order, Report, Role, UdpSocketGrant } from "./packet_orders.ts";
 import { PacketWorkers } from "./packet_workers.ts";
 import { runDirectory } from "./paths.ts";
 import { PathMtus } from "./path_mtus.ts";
+import { PendingFlows } from "./pending_flows.ts";
 import { PfkeyServer } from "./pfkey_server.ts";
 
 export interface EncOptions {
@@ -78,12 +78,6 @@ const PATH_MTU_MS = 600_000;
 /** A default route may lead elsewhere without any address or interface changing. */
 const PEER_ROUTES_MS = 5_000;
 
-/** A flow that the kernel's tables shall, or shall no longer, know. */
-interface PendingFlow {
-  readonly flow: Flow;
-  readonly wanted: boolean;
-}
-
 const grant = ({ fd, family }: Socket) => ({ fd, family });
 const grantUdp = (socket: UdpSocket): UdpSocketGrant => ({
   ...grant(socket),
@@ -113,7 +107,7 @@ export class Enc {
   readonly #destinations = new Map<number, Address>();
   readonly #pathMtus: PathMtus;
   #mtu: number;
-  readonly #pending = { routes: new Map<string, PendingFlow>(), filters: new Map<string, PendingFlow>() };
+  readonly #pending = { routes: new PendingFlows(), filters: new PendingFlows() };
   readonly #unsaid: (Effect & { kind: "send" | "dump" })[] = [];
   #commitScheduled = false;
   #changes = 0;
@@ -323,10 +317,8 @@ export class Enc {
 
   /** Outgoing flows need a route into the interface or around it; all need a place in the filter. */
   #route(flow: Flow, wanted: boolean): void {
-    const { direction } = flow.selector;
-    const key = selectorKey(flow.selector);
-    if (direction === "out") this.#pending.routes.set(key, { flow, wanted });
-    this.#pending.filters.set(`${direction} ${key}`, { flow, wanted });
+    if (flow.selector.direction === "out") this.#pending.routes.set(flow, wanted);
+    this.#pending.filters.set(flow, wanted);
     this.#scheduleCommit();
   }
 
@@ -345,18 +337,11 @@ export class Enc {
     }
     this.#commitScheduled = false;
     if (this.#stopping) return;
-    const take = (pending: Map<string, PendingFlow>) => {
-      const rows = [...pending.values()];
-      pending.clear();
-      return {
-        add: rows.filter(({ wanted }) => wanted).map(({ flow }) => flow),
-        remove: rows.filter(({ wanted }) => !wanted).map(({ flow }) => flow),
-      };
-    };
     try {
-      const { routes, filters } = this.#pending;
-      if (routes.size) this.#noticeAll(this.#router.update(take(routes)));
-      if (filters.size) this.#noticeAll(this.#filter.update(take(filters)));
+      const routes = this.#pending.routes.take();
+      const filters = this.#pending.filters.take();
+      if (routes) this.#noticeAll(this.#router.update(routes));
+      if (filters) this.#noticeAll(this.#filter.update(filters));
     } catch (error) {
       this.#log.notice(error instanceof Error ? error.message : String(error));
     }
