@@ -217,19 +217,18 @@ export function exchangeEnded(core: Core, exchange: Exchange, fault: Fault): voi
   if (sa.state === "established") pump(core, sa);
 }
 
-/** Gives back a reserved SPI. */
+/** Gives back a reserved SPI of an exchange. */
 export function releaseSpi(core: Core, { quick, sa }: Exchange, protocol: number): void {
+  giveBackSpi(core, sa, protocolName(protocol), quick!.spis.get(protocol)!);
+  quick!.spis.delete(protocol);
+}
+
+/** Gives back an SPI that was reserved for what `sa` negotiates. */
+export function giveBackSpi(core: Core, sa: Phase1Sa, protocol: "esp" | "ah", spi: number): void {
   core.effects.push({
     type: "removeSa",
-    sa: {
-      direction: "in",
-      protocol: protocolName(protocol),
-      spi: quick!.spis.get(protocol)!,
-      source: sa.remote.address,
-      destination: sa.local.address,
-    },
+    sa: { direction: "in", protocol, spi, source: sa.remote.address, destination: sa.local.address },
   });
-  quick!.spis.delete(protocol);
 }
 
 /** A pair can be used: whoever wanted it is served, whichever side began. */

@@ -18,7 +18,7 @@ import { resend, sendRow } from "./send.ts";
 import { silence } from "./silence.ts";
 import type { Context, Core, Exchange, Incoming, Phase1Sa, Role, Wait } from "./state.ts";
 import { TIMES } from "./timers.ts";
-import { exchangeEnded } from "./connections.ts";
+import { exchangeEnded, giveBackSpi } from "./connections.ts";
 import { endPhase1 } from "./phase1_sa.ts";
 import { notifyPeer, notifyPlain } from "./notify.ts";
 import { receive } from "./receive.ts";
@@ -199,13 +199,16 @@ function wait(core: Core, exchange: Exchange, wait: Wait): void {
   } else core.effects.push({ type: "compute", id, task: wait });
 }
 
-/** Goes on with the exchange that waited for `id`; a result that nobody waits for any more is ignored. */
+/** Goes on with the exchange that waited for `id`. When it has ended meanwhile, a reserved SPI is given back. */
 export function resume(core: Core, id: number, result: WaitResult): void {
   const waiting = core.waits.get(id);
   core.waits.delete(id);
   if (!waiting) return;
   const { exchange, wait } = waiting;
-  if (!exchange.running || exchange.sa.state === "dead") return;
+  if (!exchange.running || exchange.sa.state === "dead") {
+    if (wait.op === "reserveSpi" && result.ok) giveBackSpi(core, exchange.sa, wait.protocol, result.value as number);
+    return;
+  }
   drive(core, exchange, exchange.running, wait.op, result);
 }
 

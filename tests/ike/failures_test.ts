@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { checkConfigurations } from "../../lib/ike/check.ts";
 import { parseAddress } from "../../lib/ip/address.ts";
 import { confsOf, FAILURES, logsOf } from "./failures.ts";
+import { concat } from "../../lib/octets/bytes.ts";
 import { blocked } from "../simulation/ike_node.ts";
 import { EAST, gateways, NAME, WEST } from "./gateways.ts";
 
@@ -45,3 +46,27 @@ Deno.test("answers from another port are taken", () => {
   assertEquals(blocked(west, east, NAME), undefined);
   assertEquals([...west.texts("failed"), ...east.texts("failed")], []);
 });
+
+for (const why of ["ended by hand", "ended with its phase 1 SA"]) {
+  Deno.test(`an SPI that the kernel reserves for a Quick Mode ${why} meanwhile is given back`, () => {
+    const { west, east, network } = gateways();
+    const late: number[] = [];
+    const perform = west.perform.bind(west);
+    west.perform = (effects) =>
+      perform(effects.filter((effect) => {
+        if (effect.type === "reserveSpi") late.push(effect.id);
+        return effect.type !== "reserveSpi";
+      }));
+    for (const end of [west, east]) end.input((ike, now) => ike.start(now));
+    network.run(100);
+    assertEquals(late.length, 1);
+    const quick = west.ike.exchangeStatus().find(({ messageId }) => messageId !== 0)!;
+    const { initiatorCookie, responderCookie } = west.ike.phase1Status()[0];
+    const cookies = concat(initiatorCookie, responderCookie);
+    const messageId = why === "ended by hand" ? quick.messageId : undefined;
+    west.input((ike, now) => ike.deleteSa(now, cookies, messageId));
+    west.kernel.reserved.add(0x1234);
+    west.input((ike, now) => ike.onSpi(now, late[0], 0x1234));
+    assertEquals([...west.kernel.reserved], []);
+  });
+}
