@@ -142,7 +142,7 @@ Deno.test("dump refuses what it cannot do in one line", async () => {
     ["--key x", /^dump: unknown option "--key"; did you mean "--keys"\?/, 2],
     ["--sa -i eth0", /^dump: cannot reach the IPsec engine at .*: start it with "ipsecbox enc"\n$/, 1],
     ["-r /etc/hostname", /^dump: \/etc\/hostname: this is no pcap file/, 1],
-    ["-r /none", /^dump: -r \/none: No such file/, 1],
+    ["-r /none", /^dump: -r \/none: it does not exist\n$/, 1],
   ];
   for (const [args, message, status] of rows) {
     const { code, stderr } = await west.ipsecbox(["dump", ...args.split(" ")], { check: false });
