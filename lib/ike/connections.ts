@@ -92,9 +92,10 @@ export const phase1For = (core: Core, pair: SaPair): Phase1Sa | undefined =>
 const isUnderWay = (core: Core, { peer, remote }: Pick<Want, "peer" | "remote">) =>
   core.initiating.isWith(peer, remote);
 
+/** Those that the peer has probably refused hold up no other. */
 const runningQuickModes = (sa: Phase1Sa) =>
-  [...sa.exchanges.values()].filter(({ name, role, finished }) =>
-    name === "QUICK_MODE" && role === "initiator" && !finished
+  [...sa.exchanges.values()].filter(({ name, role, finished, problem }) =>
+    name === "QUICK_MODE" && role === "initiator" && !finished && !problem
   ).length;
 
 /** Takes the next step towards a want: Quick Mode, or phase 1 first. */
@@ -149,7 +150,8 @@ const concerns = (wanted: Want, sa: Phase1Sa) =>
 export const waitingFor = (core: Core, sa: Phase1Sa): string | undefined =>
   sa.role === "initiator" ? wantsOf(core, sa.peer).find((wanted) => concerns(wanted, sa))?.connection.name : undefined;
 
-function pump(core: Core, sa: Phase1Sa): void {
+/** Begins what waits for a phase 1 SA, as far as it can carry more. */
+export function pump(core: Core, sa: Phase1Sa): void {
   for (const wanted of wantsOf(core, sa.peer)) if (concerns(wanted, sa)) pursue(core, wanted);
 }
 

@@ -6,6 +6,7 @@ import { isErrorNotify, nameOf, NOTIFY, PAYLOAD, PROTOCOL_ID } from "../isakmp/n
 import { DELETE_LAYOUT, NOTIFY_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, concat, equal } from "../octets/bytes.ts";
 import { Reader } from "../octets/reader.ts";
+import { pump } from "./connections.ts";
 import type { Endpoint } from "./events.ts";
 import { fail, suspect } from "./exchange.ts";
 import { NegotiationError } from "./fault.ts";
@@ -66,16 +67,22 @@ function shortenPhase1(core: Core, sa: Phase1Sa, data: Bytes): void {
   if (!sa.replaced) core.timers.set(sa, "soften", Math.max(sa.establishedAt + 850 * seconds, core.now));
 }
 
-/** An error belongs to the Quick Mode whose SPI it names, or to the only one we have under way. */
+/**
+ * An error belongs to the Quick Mode whose SPI it names, or to the only one we have under way. charon names 0 or none: with
+ * several under way it may be about each, so that none waits long or holds up others; those that are answered come up.
+ */
 function actOnError(core: Core, sa: Phase1Sa, { protocol, spi, type }: Notify): void {
   const ours = [...sa.exchanges.values()].filter(({ name, role, finished }) =>
     name === "QUICK_MODE" && role === "initiator" && !finished
   );
-  const named = spi.length === 4
-    ? ours.find((exchange) => exchange.quick?.spis.get(protocol) === numberOf(spi))
-    : undefined;
-  const exchange = named ?? (spi.length !== 4 && ours.length === 1 ? ours[0] : undefined);
-  if (exchange) fail(core, exchange, refusedByPeer(exchange, type));
+  if (spi.length === 4 && numberOf(spi) !== 0) {
+    const named = ours.find((exchange) => exchange.quick?.spis.get(protocol) === numberOf(spi));
+    if (named) fail(core, named, refusedByPeer(named, type));
+    return;
+  }
+  if (ours.length === 1) return fail(core, ours[0], refusedByPeer(ours[0], type));
+  for (const exchange of ours) suspect(core, exchange, refusedByPeer(exchange, type));
+  pump(core, sa);
 }
 
 const numberOf = (spi: Bytes) => new Reader(spi).u32();

@@ -410,6 +410,50 @@ Deno.test("we behind a NAT call charon", async () => {
   assert(keepalives.length >= 1, "no keepalive within 2.5 s");
 });
 
+Deno.test("connections that charon refuses do not hold up those begun with them", async () => {
+  await using bench = await Bench.make();
+  const numbers = [0, 1, 2, 3, 4];
+  const [refused, taken] = ["aes256-sha512", "aes128-sha256"];
+  const names = numbers.map((i) => `net${i}`);
+  const ours = isakmpdConf({ ...AES, general: "Exchange-max-time=6\n" }).replace(
+    "connections=tunnel",
+    `connections=${names.join(",")}`,
+  ) +
+    numbers.map((i) =>
+      `[net${i}]
+Phase=2
+ISAKMP-peer=charon
+Configuration=quick
+Local-ID=local${i}
+Remote-ID=there
+[local${i}]
+ID-type=IPV4_ADDR_SUBNET
+Network=10.50.${i}.0
+Netmask=255.255.255.0
+`
+    ).join("");
+  const theirs = swanctlConf(AES).replace(
+    "children {",
+    `children {${
+      numbers.map((i) => `
+    net${i} {
+      local_ts = 192.168.2.0/24
+      remote_ts = 10.50.${i}.0/24
+      esp_proposals = ${i < 2 ? refused : taken} }`).join("")
+    }`,
+  );
+  const charon = await Charon.start(bench.net.host("far"), theirs);
+  const daemon = await Daemon.start(bench.net.host("gw"), ours);
+  for (const name of names) await daemon.command(`c ${name}`);
+  await daemon.up(3);
+  assert(!daemon.output().includes("Cannot agree"), daemon.output());
+  // charon's notify names no SPI; which of two under way it means shows in that neither is answered.
+  await daemon.says(/connection net0\): offered .* the peer refuses it: NO_PROPOSAL_CHOSEN/);
+  await daemon.says(/connection net1\): offered .* the peer refuses it: NO_PROPOSAL_CHOSEN/);
+  await daemon.stop();
+  await charon.stop();
+});
+
 Deno.test("DPD: charon's questions are answered, and a charon that is gone is noticed", async () => {
   await using bench = await Bench.make();
   const scenario: Scenario = {
