@@ -8,6 +8,8 @@
  *
  * The initiators are one process of ours (ike_load.ts) on the other core; they compute the same Diffie-Hellman.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { Charon } from "../tests/interop/charon.ts";
@@ -52,7 +54,13 @@ await load.exec("ip route add local 10.50.0.0/16 dev lo");
 await peer.exec("sysctl -q net.core.rmem_max=8388608; true");
 
 /** Runs the initiators; the numbers are in the line they print. */
-async function run(proposal: Proposal, mode: string, count: number, duration: number): Promise<Record<string, number>> {
+async function run(
+  proposal: Proposal,
+  mode: string,
+  count: number,
+  duration: number,
+  upFile = "",
+): Promise<Record<string, number>> {
   const { stdout, stderr } = await load.exec([
     Deno.execPath(),
     "run",
@@ -65,6 +73,7 @@ async function run(proposal: Proposal, mode: string, count: number, duration: nu
     proposal.ours.join(","),
     mode,
     String(duration),
+    upFile,
   ], { timeoutMs: 1000 * (duration + 120) + 20 * count });
   if (stderr) console.error(stderr.split("\n").slice(0, 3).join("\n"));
   return JSON.parse(stdout.split("\n")[0]);
@@ -206,9 +215,10 @@ if (idleCount) {
   const idle = await ours(proposal, `DPD-check-interval=${options.dpd}\n`, async (pids) => {
     const before = pids.map(rssMiB);
     const begin = performance.now();
-    // The load prints its line when all are up, and answers until it is told to end.
-    const held = run(proposal, "hold", idleCount, WATCH_MS / 1000 + 30);
-    // All are up when the daemon rests.
+    // The load makes the file when all are up, and then answers for so long.
+    const upFile = join(load.folder, "up");
+    const held = run(proposal, "hold", idleCount, WATCH_MS / 1000 + 30, upFile);
+    while (!existsSync(upFile)) await Promise.race([held, pause(200)]);
     for (let last = -1, quiet = 0; quiet < 5;) {
       await pause(1000);
       const cpu = cpuSeconds(pids[0]);

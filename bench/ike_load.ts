@@ -1,9 +1,9 @@
 // Many IKE initiators in one process, each with an address of its own, for bench/ike.ts. Prints one JSON line.
 //
-//   ike_load.ts PEER FIRST-ADDRESS COUNT PROPOSAL MODE SECONDS
+//   ike_load.ts PEER FIRST-ADDRESS COUNT PROPOSAL MODE SECONDS [UP-FILE]
 //     PROPOSAL: names of an ISAKMP-transform and an IPsec-suite, joined by a comma
 //     MODE: rate (as many negotiations as can be), single (one after the other), first (first messages only), hold (all of
-//     them once, then answer what is asked)
+//     them once, make UP-FILE, then answer what is asked)
 import { parseIni } from "../lib/config/ini.ts";
 import { resolveIsakmpdConf } from "../lib/config/isakmpd_conf.ts";
 import { calculate } from "../lib/daemon/compute.ts";
@@ -20,7 +20,7 @@ import { openUdpSocket } from "../lib/linux/sockets.ts";
 import { createArena } from "../lib/octets/arena.ts";
 import { type Bytes, concat } from "../lib/octets/bytes.ts";
 
-const [peerText, first, countText, proposal, mode, secondsText] = Deno.args;
+const [peerText, first, countText, proposal, mode, secondsText, upFile] = Deno.args;
 const [count, seconds] = [Number(countText), Number(secondsText)];
 const [transform, suite] = proposal.split(",");
 const MARKER = new Uint8Array(4);
@@ -195,6 +195,7 @@ const until = mode === "hold"
   ? async () => {
     while (completed + failed < count) await new Promise((resolve) => setTimeout(resolve, 50));
     console.log(JSON.stringify({ established: completed, failed, ms: monotonicMs() - begin }));
+    Deno.writeTextFileSync(upFile, "");
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
   }
   : () => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
