@@ -121,9 +121,10 @@ export function refuseNewGroup({ sa }: Context): void {
 
 /**
  * A notify in clear. Nobody vouches for it: an error shortens the wait of a negotiation that it can be about, and becomes
- * the probable reason if nothing better comes. Everything else is ignored.
+ * the probable reason if nothing better comes. Everything else is ignored. `sealed`: it came under keys of phase 1 instead,
+ * which with pre-shared keys shows that these agree.
  */
-export function hint(core: Core, sa: Phase1Sa, from: Endpoint, payloads: readonly Payload[]): void {
+export function hint(core: Core, sa: Phase1Sa, from: Endpoint, payloads: readonly Payload[], sealed = false): void {
   const exchange = sa.exchanges.get(0);
   for (const body of bodiesOf(payloads, PAYLOAD.NOTIFY)) {
     const { type } = NOTIFY_LAYOUT.decode(body);
@@ -135,7 +136,7 @@ export function hint(core: Core, sa: Phase1Sa, from: Endpoint, payloads: readonl
       continue;
     }
     log(core, "Exchange", 10, () => `${endpointText(from)} says ${nameOf(NOTIFY, type)} without proof`);
-    suspect(core, exchange, refusedByPeer(exchange, type));
+    suspect(core, exchange, refusedByPeer(exchange, type, sealed));
   }
 }
 

@@ -26,6 +26,7 @@ import type { Endpoint } from "./events.ts";
 import { armGiveUp, createExchange, isCopy, ivOf, notifyOnce, register, run, suspect } from "./exchange.ts";
 import { capture, drop, endpointText, log } from "./log.ts";
 import { hint } from "./informational_steps.ts";
+import { exchangeIv, HASH_1 } from "./keys.ts";
 import { answerFirstMessage, spend } from "./phase1_sa.ts";
 import { heard } from "./liveness.ts";
 import { refuseOtherVersion } from "./other_version.ts";
@@ -86,6 +87,10 @@ export function receive(core: Core, from: Endpoint, to: Endpoint, octets: Bytes,
   }
   if (name === "INFO" && !isEncrypted(header)) {
     receiveHint(core, sa, from, received);
+    return;
+  }
+  if (name === "INFO" && sa.state === "negotiating") {
+    receiveSealedHint(core, sa, from, received);
     return;
   }
   if (sa.role === "initiator" && isZero(header.responderCookie)) {
@@ -151,6 +156,32 @@ function receiveHint(core: Core, sa: Phase1Sa, from: Endpoint, { header, body }:
   } catch (error) {
     if (!(error instanceof IsakmpError)) throw error;
     drop(core, "hint", from, error.message);
+  }
+}
+
+/**
+ * An encrypted informational message while phase 1 is under way: a peer that refuses our proof (charon) says so, under keys
+ * that nobody has vouched for yet. It counts as much as one in clear.
+ */
+function receiveSealedHint(core: Core, sa: Phase1Sa, from: Endpoint, { header, body }: Received): void {
+  const last = sa.exchanges.get(0)?.iv;
+  if (!sa.cbc || !sa.keys || !last || header.messageId === 0 || body.length % sa.cbc.blockOctets) {
+    return drop(core, "early", from, "INFO");
+  }
+  const { hash, cipher } = sa.terms!;
+  try {
+    const plain = sa.cbc.decrypt(exchangeIv(hash, last, header.messageId, cipher.ivOctets), body);
+    const { payloads, octets } = decodePayloads(header.nextPayload, plain);
+    const [first] = payloads;
+    const expected = first?.type === PAYLOAD.HASH &&
+      HASH_1(hash, sa.keys.SKEYID_a, header.messageId, plain.subarray(4 + first.body.length, octets));
+    if (!expected || !equalConstantTime(HASH_LAYOUT.decode(first.body).hash, expected)) {
+      return drop(core, "hash", from, "INFO");
+    }
+    hint(core, sa, from, payloads, true);
+  } catch (error) {
+    if (!(error instanceof IsakmpError)) throw error;
+    drop(core, "early", from, error.message);
   }
 }
 

@@ -33,9 +33,9 @@ const PROOF_ERRORS: readonly number[] = [
 
 const READ_ITS_LOG = "Read the peer's log: it says what it allows";
 
-/** What the peer's error means, with what we sent. */
-export function refusedByPeer(exchange: Exchange, type: number): Fault {
-  return exchange.quick ? quickRefused(exchange, type) : phase1Refused(exchange, type);
+/** What the peer's error means, with what we sent; `sealed`: it came under the keys of phase 1. */
+export function refusedByPeer(exchange: Exchange, type: number, sealed = false): Fault {
+  return exchange.quick ? quickRefused(exchange, type) : phase1Refused(exchange, type, sealed);
 }
 
 function quickRefused({ quick }: Exchange, type: number): Fault {
@@ -60,7 +60,7 @@ function quickRefused({ quick }: Exchange, type: number): Fault {
   };
 }
 
-function phase1Refused(exchange: Exchange, type: number): Fault {
+function phase1Refused(exchange: Exchange, type: number, sealed: boolean): Fault {
   const { sa, role } = exchange;
   const { peer, negotiation } = sa;
   const code = nameOf(NOTIFY, type);
@@ -76,7 +76,16 @@ function phase1Refused(exchange: Exchange, type: number): Fault {
     };
   }
   const id = describeId(sa.localId ?? peer.localId ?? addressId(sa.local.address));
-  if (isProof && peer.secret) {
+  if (isProof && sealed && sa.secret) {
+    return {
+      code,
+      item: "ID",
+      detail: `the pre-shared keys agree, but the peer refuses our ID ${id} or AUTHENTICATION_METHOD: ${code}`,
+      origin: peer.origins.localId ?? peer.origin,
+      advice: READ_ITS_LOG,
+    };
+  }
+  if (isProof && !sealed && peer.secret) {
     return {
       code,
       item: "Authentication",

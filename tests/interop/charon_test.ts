@@ -454,6 +454,15 @@ Netmask=255.255.255.0
   await charon.stop();
 });
 
+Deno.test("charon's refusal under the keys of phase 1 is read: the pre-shared keys agree, the method does not", async () => {
+  await using bench = await Bench.make();
+  const auth = "local { auth = psk }\n remote { auth = psk }\n remote-x { auth = xauth-generic }";
+  await bench.run({ ...AES, auth }, async (ours) => {
+    await ours.command("c tunnel");
+    await ours.says(/the pre-shared keys agree, but the peer refuses our ID .*: AUTHENTICATION_FAILED/);
+  });
+});
+
 Deno.test("DPD: charon's questions are answered, and a charon that is gone is noticed", async () => {
   await using bench = await Bench.make();
   const scenario: Scenario = {
