@@ -15,7 +15,7 @@ import { ensurePackages } from "../scripts/packages.ts";
 import { Charon } from "../tests/interop/charon.ts";
 import { Daemon, startEngine } from "../tests/netns/isakmpd_hosts.ts";
 import { type Host, topology } from "../tests/netns/topology.ts";
-import { cpuSeconds, median, rssMiB, table, workerPid } from "./measure.ts";
+import { cpuSeconds, median, pack, rssMiB, table, workerPid } from "./measure.ts";
 
 const RESPONDER = "10.98.0.1";
 const FIRST = "10.50.0.1";
@@ -43,8 +43,7 @@ const [rounds, seconds] = [Number(options.rounds), Number(options.seconds)];
 const WATCH_MS = 60_000;
 
 await ensurePackages("test");
-const packed = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "scripts/pack.ts"] }).output();
-if (!packed.success) throw new Error(new TextDecoder().decode(packed.stderr));
+await pack();
 await using net = await topology("bike", {
   hosts: { load: {}, peer: { routes: [`10.50.0.0/16 via 10.98.0.2`] } },
   links: [{ ends: [["load", "eth0", "10.98.0.2/24"], ["peer", "eth0", `${RESPONDER}/24`]] }],
@@ -200,7 +199,7 @@ for (const proposal of rounds ? PROPOSALS : []) {
 }
 if (rows.length) {
   console.log(
-    `Responder, 500 peers, ${seconds} s, median of ${rounds}; isakmpd's CPU and memory are with the engine's`,
+    `Responder, ${PEERS} peers, ${seconds} s, median of ${rounds}; isakmpd's CPU and memory are with the engine's`,
   );
   console.log(
     table(["", "per second", "x charon", "one alone, ms", "first message, ms", "CPU ms each", "RSS MiB"], rows),

@@ -1,8 +1,17 @@
 /** Measuring a tunnel between two hosts: throughput, packets, latency, and what it costs. @module */
 import { join } from "node:path";
-import type { Host } from "../tests/netns/topology.ts";
-import { waitFor } from "../tests/netns/topology.ts";
+import { type Background, type Host, type Topology, topology, waitFor } from "../tests/netns/topology.ts";
 import type { PacketRates } from "./packets.ts";
+
+/** Addresses of the hosts of {@linkcode twoHosts}. */
+export const [A, B] = ["10.99.0.1", "10.99.0.2"] as const;
+
+/** Hosts `a` and `b` with one link between them, eth0 on both. */
+export const twoHosts = (name: string): Promise<Topology> =>
+  topology(name, {
+    hosts: { a: {}, b: {} },
+    links: [{ ends: [["a", "eth0", `${A}/24`], ["b", "eth0", `${B}/24`]] }],
+  });
 
 /** Round trips in milliseconds. */
 export interface Trips {
@@ -108,12 +117,20 @@ export async function roundTrips(from: Host, address: string, count = 300, sourc
   return { median: median(times), most: percentile(times, 0.99) };
 }
 
+/** The command of packets.ts. */
+export const PACKETS = [Deno.execPath(), "run", "-A", "--quiet", join(import.meta.dirname!, "packets.ts")] as const;
+
+/** Starts the receiver of small packets. */
+export async function packetReceiver(host: Host, address: string, port: string): Promise<Background> {
+  const receiver = host.spawn([...PACKETS, "receive", address, port]);
+  await waitFor(() => receiver.output().includes("listening"), "the receiver of packets to listen", 20_000);
+  return receiver;
+}
+
 /** How many small packets a second get through; see packets.ts. */
 export async function packetRates(from: Host, to: Host, source: string, address: string): Promise<PacketRates> {
-  const script = [Deno.execPath(), "run", "-A", "--quiet", join(import.meta.dirname!, "packets.ts")];
-  const receiver = to.spawn([...script, "receive", address, "7001"]);
-  await waitFor(() => receiver.output().includes("listening"), "the receiver of packets to listen", 20_000);
-  const { stdout } = await from.exec([...script, "send", source, address, "7001"]);
+  const receiver = await packetReceiver(to, address, "7001");
+  const { stdout } = await from.exec([...PACKETS, "send", source, address, "7001"]);
   await receiver.stop("SIGKILL");
   return JSON.parse(stdout);
 }

@@ -12,7 +12,7 @@ import { addressOf } from "../lib/ffi/address.ts";
 import { createArena } from "../lib/octets/arena.ts";
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
-import { topology, waitFor } from "../tests/netns/topology.ts";
+import { waitFor } from "../tests/netns/topology.ts";
 import {
   machine,
   median,
@@ -24,9 +24,10 @@ import {
   tcp,
   type Throughput,
   type Trips,
+  twoHosts,
 } from "./measure.ts";
 import type { PacketRates } from "./packets.ts";
-import { type Ends, INNER, OUTER, type Way, WAYS } from "./tunnels.ts";
+import { type Ends, INNER, type Way, WAYS } from "./tunnels.ts";
 
 /** What one round finds out of one way. */
 interface Result {
@@ -146,10 +147,7 @@ const ways = WAYS.filter((way) =>
 const started = performance.now();
 await ensurePackages("bench");
 await pack();
-await using net = await topology("peers", {
-  hosts: { a: {}, b: {} },
-  links: [{ ends: [["a", "eth0", `${OUTER.a}/24`], ["b", "eth0", `${OUTER.b}/24`]] }],
-});
+await using net = await twoHosts("peers");
 const ends: Ends = { a: net.host("a"), b: net.host("b") };
 await ends.a.exec(`ip addr add ${INNER.a}/32 dev lo`);
 await ends.b.exec(`ip addr add ${INNER.b}/32 dev lo`);

@@ -7,13 +7,23 @@
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { key, startEngine } from "../tests/netns/engine.ts";
-import { type Host, topology, waitFor } from "../tests/netns/topology.ts";
-import { join } from "node:path";
-import { cpuSeconds, machine, median, pack, rssMiB, table, workerPid } from "./measure.ts";
+import { type Host, waitFor } from "../tests/netns/topology.ts";
+import {
+  A,
+  B,
+  cpuSeconds,
+  machine,
+  median,
+  pack,
+  packetReceiver,
+  PACKETS,
+  rssMiB,
+  table,
+  twoHosts,
+  workerPid,
+} from "./measure.ts";
 import type { Spread } from "./packets.ts";
 
-const A = "10.99.0.1";
-const B = "10.99.0.2";
 /** The flows' addresses: 10.128.0.0 and on, all of which are host b. */
 const NETWORK = "10.128.0.0/9";
 const addressOf = (i: number) => `10.${128 + (i >> 16)}.${i >> 8 & 255}.${i & 255}`;
@@ -80,19 +90,16 @@ async function dropsOf(host: Host): Promise<number> {
   return device + engine.reduce((sum, [, count]) => sum + Number(count), 0) + Number(udp[1].split(" ")[column]);
 }
 
-const packets = [Deno.execPath(), "run", "-A", "--quiet", join(import.meta.dirname!, "packets.ts")];
-
 async function measure(a: Host, b: Host, pairs: number): Promise<Row> {
   const engines = await Promise.all([startEngine(a), startEngine(b)]);
   // All is one-way here: nothing leads back into enc0, and a loose filter on an interface without address wants that.
   await b.exec("echo 0 >/proc/sys/net/ipv4/conf/enc0/rp_filter");
   const pids = engines.map(({ pid }) => workerPid(pid));
   const cpu = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const receiver = b.spawn([...packets, "receive", "0.0.0.0", PORT]);
-  await waitFor(() => receiver.output().includes("listening"), "the receiver of packets to listen", 20_000);
+  const receiver = await packetReceiver(b, "0.0.0.0", PORT);
   const send = async (count: number, rate: number, length: number): Promise<Spread> => {
     const words = ["spread", A, addressOf(0), PORT, String(count), String(rate), String(length)];
-    return JSON.parse((await a.exec([...packets, ...words])).stdout);
+    return JSON.parse((await a.exec([...PACKETS, ...words])).stdout);
   };
 
   const started = performance.now();
@@ -146,10 +153,7 @@ async function measure(a: Host, b: Host, pairs: number): Promise<Row> {
 
 await ensurePackages("bench");
 await pack();
-await using net = await topology("scale", {
-  hosts: { a: {}, b: {} },
-  links: [{ ends: [["a", "eth0", `${A}/24`], ["b", "eth0", `${B}/24`]] }],
-});
+await using net = await twoHosts("scale");
 const [a, b] = [net.host("a"), net.host("b")];
 await a.exec(`ip route add ${NETWORK} via ${B} src ${A}`);
 await b.exec(`ip route add local ${NETWORK} dev lo`);

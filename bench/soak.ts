@@ -11,12 +11,10 @@
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { ipsecadmAll, key } from "../tests/netns/engine.ts";
-import { type Background, type Host, ipsecboxCommand, topology, waitFor } from "../tests/netns/topology.ts";
-import { median, pack, percentile, rssMiB, table, workerPid } from "./measure.ts";
+import { type Background, type Host, ipsecboxCommand, waitFor } from "../tests/netns/topology.ts";
+import { A, B, median, pack, percentile, rssMiB, table, twoHosts, workerPid } from "./measure.ts";
 import { byThread, type Collection, collections, growth, MOST_PAUSE_MS } from "./soak_rules.ts";
 
-const A = "10.99.0.1";
-const B = "10.99.0.2";
 const FLOOD_EVERY = 30;
 const FLOOD_SECONDS = 2;
 const REKEY_EVERY = 60;
@@ -39,10 +37,7 @@ if (!(seconds >= 8)) {
 
 await ensurePackages("bench");
 await pack();
-await using net = await topology("soak", {
-  hosts: { a: {}, b: {} },
-  links: [{ ends: [["a", "eth0", `${A}/24`], ["b", "eth0", `${B}/24`]] }],
-});
+await using net = await twoHosts("soak");
 const [a, b] = [net.host("a"), net.host("b")];
 
 const spiOf = (generation: number, direction: number) => (0x1000 + 2 * generation + direction).toString(16);

@@ -6,11 +6,8 @@
 import { parseArgs } from "../lib/std/parse_args.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { ipsecadm, key, protect, startEngine } from "../tests/netns/engine.ts";
-import { topology } from "../tests/netns/topology.ts";
-import { median, pack, roundTrips, table, tcp, type Throughput, workerPid } from "./measure.ts";
+import { A, B, median, pack, roundTrips, table, tcp, type Throughput, twoHosts, workerPid } from "./measure.ts";
 
-const A = "10.99.0.1";
-const B = "10.99.0.2";
 const WAYS = [
   ["raw ESP  aes-128-gcm", `new esp -forcetunnel -enc aes-gcm -key ${key(20)}`],
   ["ESP-UDP  aes-128-gcm", `new esp -forcetunnel -udpencap 4500 -enc aes-gcm -key ${key(20)}`],
@@ -32,10 +29,7 @@ const seconds = Number(options.seconds);
 
 await ensurePackages("test");
 await pack();
-await using net = await topology("throughput", {
-  hosts: { a: {}, b: {} },
-  links: [{ ends: [["a", "eth0", `${A}/24`], ["b", "eth0", `${B}/24`]] }],
-});
+await using net = await twoHosts("throughput");
 const [a, b] = [net.host("a"), net.host("b")];
 const runs = new Map<string, Throughput[]>();
 const trips = new Map<string, number[]>();

@@ -2,13 +2,13 @@
 import { Charon } from "../tests/interop/charon.ts";
 import { ipsecadm, ipsecadmAll, key, protect, startEngine } from "../tests/netns/engine.ts";
 import { type Background, type Host, waitFor } from "../tests/netns/topology.ts";
-import { workerPid } from "./measure.ts";
+import { A, B, workerPid } from "./measure.ts";
 import { startEngineWithoutCipher } from "./no_cipher/engine.ts";
 
 /** Addresses inside the tunnel, on the hosts' loopback interfaces. */
 export const INNER = { a: "10.98.0.1", b: "10.98.0.2" } as const;
 /** Addresses of the link between the hosts. */
-export const OUTER = { a: "10.99.0.1", b: "10.99.0.2" } as const;
+const OUTER = { a: A, b: B } as const;
 
 export interface Ends {
   readonly a: Host;

@@ -8,6 +8,7 @@ import { assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { buildDeb } from "./deb.ts";
 import { ensurePackages } from "./packages.ts";
+import { ARCHITECTURES } from "./release.ts";
 
 const ROOT = dirname(import.meta.dirname!);
 const LIMIT_SECONDS = 120;
@@ -49,7 +50,8 @@ const folder = await Deno.makeTempDir({ prefix: "ipsecbox-boot-" });
 try {
   const deb = join(folder, "ipsecbox.deb");
   const binary = join(ROOT, "dist/ipsecbox");
-  await buildDeb({ binary, architecture: "amd64", version: "0.0.0", epoch: 1, output: deb });
+  const { debian: architecture } = ARCHITECTURES.find(({ machine }) => machine === Deno.build.arch)!;
+  await buildDeb({ binary, architecture, version: "0.0.0", epoch: 1, output: deb });
   const [machine, said] = [join(folder, "machine"), join(folder, "said")];
   await Deno.mkdir(machine);
   await Deno.writeTextFile(said, "");

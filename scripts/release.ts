@@ -15,7 +15,7 @@ const ROOT = dirname(import.meta.dirname!);
 const OUTPUT = join(ROOT, "dist/release");
 
 /** Architectures by the names that compilers, Deno and Debian have for them. */
-const ARCHITECTURES = [
+export const ARCHITECTURES = [
   { machine: "x86_64", target: "x86_64-unknown-linux-gnu", debian: "amd64" },
   { machine: "aarch64", target: "aarch64-unknown-linux-gnu", debian: "arm64" },
 ] as const;

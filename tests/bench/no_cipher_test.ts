@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { importMap } from "../../bench/no_cipher/engine.ts";
 import { decodeText, encodeText } from "../../lib/octets/bytes.ts";
 
@@ -33,6 +33,5 @@ async function printed(map: string | undefined): Promise<string> {
 
 Deno.test("the engine without cipher leaves packets as they are; without its import map the cipher is there", async () => {
   assertEquals(await printed(importMap()), "7 true function");
-  const [octet] = (await printed(undefined)).split(" ");
-  assertEquals([octet === "7", octet.length > 0], [false, true]);
+  assertMatch(await printed(undefined), /^(?!7 )\d+ true function$/);
 });

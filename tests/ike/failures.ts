@@ -2,7 +2,8 @@
 import { parseIni } from "../../lib/config/ini.ts";
 import { type IsakmpdConf, resolveIsakmpdConf } from "../../lib/config/isakmpd_conf.ts";
 import type { Environment } from "../../lib/ike/events.ts";
-import { decodeHeader, encodeMessage, isEncrypted, type Payload } from "../../lib/isakmp/message.ts";
+import { parseAddress } from "../../lib/ip/address.ts";
+import { decodeHeader, decodePayloads, encodeMessage, isEncrypted, type Payload } from "../../lib/isakmp/message.ts";
 import { DOI, EXCHANGE, NOTIFY, type NotifyName, PAYLOAD, PROTOCOL_ID } from "../../lib/isakmp/numbers.ts";
 import { NOTIFY_LAYOUT } from "../../lib/isakmp/payloads.ts";
 import { type Bytes, concat } from "../../lib/octets/bytes.ts";
@@ -11,7 +12,7 @@ import { Network } from "../simulation/network.ts";
 import { EAST, WEST } from "./gateways.ts";
 
 /** One end's file. */
-export const confText = (side: "west" | "east"): string => {
+const confText = (side: "west" | "east"): string => {
   const [own, peer, address, other, own24, other24] = side === "west"
     ? [WEST, "east", EAST, "Connections", "192.168.1.0", "192.168.2.0"]
     : [EAST, "west", WEST, "Passive-connections", "192.168.2.0", "192.168.1.0"];
@@ -110,36 +111,25 @@ const SIGNATURES: Edits = [
   ["Authentication=a key that is long enough\n", "ID=RSA\n"],
 ];
 
-/** Loses what one end sends, from its `first` message on (counted from 1). */
-const lose = (side: "west" | "east", first: number) => ({ network, west, east }: Meddling) => {
-  let sent = 0;
+/** From the message of that number on (counted from 1, copies not) `instead` gets what would reach an end. */
+function divert(end: Gateway, first: number, instead: Gateway["onDatagram"]): void {
   const seen = new Set<string>();
-  const gateway = side === "west" ? east : west;
-  const deliver = gateway.onDatagram.bind(gateway);
-  gateway.onDatagram = (now, from, to, octets) => {
-    const key = octets.join();
-    if (!seen.has(key)) sent++;
-    seen.add(key);
-    if (sent < first) deliver(now, from, to, octets);
+  const deliver = end.onDatagram.bind(end);
+  end.onDatagram = (now, from, to, octets) => {
+    seen.add(octets.join());
+    (seen.size < first ? deliver : instead)(now, from, to, octets);
   };
-  void network;
-};
+}
+
+/** Loses what one end sends, from its `first` message on. */
+const lose = (side: "west" | "east", first: number) => ({ west, east }: Meddling) =>
+  divert(side === "west" ? east : west, first, () => {});
 
 /** East answers the message of that number with a notify in clear instead. */
-const answerInClear = (type: NotifyName, message: number) => ({ network, west, east }: Meddling) => {
-  let sent = 0;
-  const seen = new Set<string>();
-  const deliver = east.onDatagram.bind(east);
-  east.onDatagram = (now, from, to, octets) => {
-    const key = octets.join();
-    if (!seen.has(key)) sent++;
-    seen.add(key);
-    if (sent < message) return deliver(now, from, to, octets);
-    const { header } = decodeHeader(octets);
-    network.send(to, from, notifyInClear(header, type));
-  };
-  void west;
-};
+const answerInClear = (type: NotifyName, message: number) => ({ network, east }: Meddling) =>
+  divert(east, message, (_now, from, to, octets) => {
+    network.send(to, from, notifyInClear(decodeHeader(octets).header, type));
+  });
 
 function notifyInClear(header: ReturnType<typeof decodeHeader>["header"], type: NotifyName): Bytes {
   const body = NOTIFY_LAYOUT.encode({
@@ -156,11 +146,8 @@ function notifyInClear(header: ReturnType<typeof decodeHeader>["header"], type: 
 /** East's answers come from another address. */
 const answerFrom = (address: string) => ({ west }: Meddling) => {
   const deliver = west.onDatagram.bind(west);
-  west.onDatagram = (now, from, to, octets) =>
-    deliver(now, { ...from, address: { ...from.address, octets: addressOctets(address) } }, to, octets);
+  west.onDatagram = (now, from, to, octets) => deliver(now, { ...from, address: parseAddress(address) }, to, octets);
 };
-
-const addressOctets = (text: string) => new Uint8Array(text.split(".").map(Number));
 
 /** Changes messages of one end that are in clear. */
 const damage = (side: "west" | "east", type: number, change: (body: Bytes) => Bytes) => ({ west, east }: Meddling) => {
@@ -172,16 +159,11 @@ const damage = (side: "west" | "east", type: number, change: (body: Bytes) => By
 function changed(octets: Bytes, type: number, change: (body: Bytes) => Bytes): Bytes {
   const { header, body } = decodeHeader(octets);
   if (isEncrypted(header)) return octets;
-  const payloads: Payload[] = [];
-  let next = header.nextPayload;
-  for (let at = 0; next && at < body.length;) {
-    const length = body[at + 2] << 8 | body[at + 3];
-    const own = body.slice(at + 4, at + length) as Bytes;
-    payloads.push({ type: next, body: next === type ? change(own) : own });
-    next = body[at];
-    at += length;
-  }
-  return encodeMessage(header, payloads);
+  const { payloads } = decodePayloads(header.nextPayload, body);
+  return encodeMessage(
+    header,
+    payloads.map((payload) => payload.type === type ? { ...payload, body: change(payload.body) } : payload),
+  );
 }
 
 /** Signatures that succeed, or fail with what the daemon says of certificates and keys. */
@@ -407,8 +389,8 @@ export function confsOf({ title, both = [], west = [], east = [] }: Failure): { 
   return { west: read("west", west), east: read("east", east) };
 }
 
-/** What the two ends log of it within `ms` without debug levels: failures, and what is always told. */
-export function logsOf(failure: Failure, ms = 150_000): { west: string[]; east: string[] } {
+/** What the two ends log of it in two and a half minutes without debug levels: failures, and what is always told. */
+export function logsOf(failure: Failure): { west: string[]; east: string[] } {
   const confs = confsOf(failure);
   const network = new Network(1);
   const { westCompute = toyCompute, eastCompute = toyCompute, westEnvironment, eastEnvironment } = failure;
@@ -424,7 +406,7 @@ export function logsOf(failure: Failure, ms = 150_000): { west: string[]; east: 
   failure.meddle?.({ network, west, east });
   east.input((ike, now) => ike.start(now, failure.eastRests));
   west.input((ike, now) => ike.start(now));
-  network.run(ms);
+  network.run(150_000);
   const told = (end: Gateway) => [...end.texts("failed"), ...end.log];
   return { west: told(west), east: told(east) };
 }

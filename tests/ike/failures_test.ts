@@ -3,9 +3,9 @@
 import { assertEquals } from "@std/assert";
 import { checkConfigurations } from "../../lib/ike/check.ts";
 import { parseAddress } from "../../lib/ip/address.ts";
-import { confsOf, FAILURES, logsOf } from "./failures.ts";
 import { concat } from "../../lib/octets/bytes.ts";
 import { blocked } from "../simulation/ike_node.ts";
+import { confsOf, FAILURES, logsOf } from "./failures.ts";
 import { EAST, gateways, NAME, WEST } from "./gateways.ts";
 
 const golden = new URL("../golden/ike_failures.txt", import.meta.url);

@@ -166,7 +166,6 @@ class Client:
         assert answer.words == 2 and len(answer.octets) == 16, "a refusal is more than the base header"
         return answer
 
-
     def settle(self):
         """Returns when the engine knows of this client."""
         self.ok(FLUSH, AH)

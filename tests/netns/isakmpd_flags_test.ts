@@ -3,7 +3,7 @@
 //   -n, -x, -f with what is no FIFO, -D with an unknown class          isakmpd_test.ts
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Daemon, exampleConf, GATEWAYS, shown, startEngine, twoGateways, writePrivate } from "./isakmpd_hosts.ts";
-import { type Host, topology, waitFor } from "./topology.ts";
+import { type Host, ipsecboxCommand, topology, waitFor } from "./topology.ts";
 
 const confs = { west: exampleConf("west"), east: exampleConf("east") };
 const passive = { west: confs.west, east: confs.east.replace("Connections=", "Passive-connections=") };
@@ -70,14 +70,15 @@ Deno.test("-f - takes commands from standard input and makes no FIFO; Q ends the
   await using net = await topology("isakmpd", GATEWAYS);
   const host = net.host("west");
   const conf = writePrivate(host, "isakmpd.conf", confs.west);
-  const binary = Deno.env.get("IPSECBOX_BIN") ?? new URL("../../dist/ipsecbox", import.meta.url).pathname;
   await host.exec("mkfifo /var/run/commands");
   const daemon = new Daemon(
     host,
     host.spawn([
       "sh",
       "-c",
-      `exec 3<>/var/run/commands; exec ${binary} isakmpd -d -n -K -f - -c ${conf} </var/run/commands`,
+      `exec 3<>/var/run/commands; exec ${
+        ipsecboxCommand().join(" ")
+      } isakmpd -d -n -K -f - -c ${conf} </var/run/commands`,
     ]),
   );
   await daemon.says(/listening on/, 15_000);
@@ -195,7 +196,7 @@ Deno.test("t by address, t main, T and d take down what they name; R and SIGHUP 
     ...passive,
     west: confs.west.replace("[General]", "[General]\nCheck-interval=1"),
   });
-  const { net, west, east } = both;
+  const { west, east } = both;
   await Promise.all([west.up(), east.up()]);
 
   await west.command("t quick 10.1.0.2");
@@ -233,7 +234,6 @@ Deno.test("t by address, t main, T and d take down what they name; R and SIGHUP 
   west.process.signal("SIGHUP");
   await west.says(/(reading the configuration again[^]*){2}/);
   assertEquals(await west.result("C get [ISAKMP-peer-east]:Address"), "10.1.0.2\n");
-  void net;
 });
 
 Deno.test("SIGHUP with Renegotiate-on-HUP negotiates anew with other suites while pings go on; without a connection it ends it", async () => {
