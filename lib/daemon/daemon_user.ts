@@ -28,7 +28,7 @@ export function openToOthers({ mode, gid }: Pick<Deno.FileInfo, "mode" | "gid">)
   return others === GROUP_READS && gid === daemonUser()?.gid ? 0 : others;
 }
 
-/** Whether everybody may read a file; its path, else. */
+/** What keeps others from reading a file: itself or a folder above it; undefined: nothing. */
 function closedAt(path: string): string | undefined {
   if (!(Deno.statSync(path).mode! & OTHERS_READ)) return path;
   for (let folder = dirname(path); folder !== "/"; folder = dirname(folder)) {

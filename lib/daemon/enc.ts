@@ -11,7 +11,7 @@ import { KeyEngine } from "../engine/key_engine.ts";
 import type { Effect } from "../engine/effects.ts";
 import { Builder } from "../octets/builder.ts";
 import { type Address, equalAddress, formatAddress } from "../ip/address.ts";
-import type { Flow, SaParameters } from "../ipsec/types.ts";
+import type { Flow } from "../ipsec/types.ts";
 import { configureInterface, setMtu } from "../linux/interface.ts";
 import { NetworkMonitor } from "../linux/monitor.ts";
 import { Netlink } from "../linux/netlink.ts";
@@ -61,7 +61,8 @@ export interface EncLog {
   debug(text: string): void;
 }
 
-const PROTOCOLS = { 4: [50, 51, 4, 41], 6: [50, 51, 4, 41] } as const;
+/** ESP, AH, IPv4 and IPv6 in IP. */
+const PROTOCOLS = [50, 51, 4, 41];
 /** AES-GCM in UDP over an Ethernet; the first SA corrects it. */
 const FIRST_MTU = 1438;
 const COMMIT_RETRY_MS = 2;
@@ -103,7 +104,7 @@ export class Enc {
   #server!: PfkeyServer;
   #relay: IkeRelayServer | undefined;
   #tick: ReturnType<typeof setTimeout> | undefined;
-  #intervals: ReturnType<typeof setInterval>[] = [];
+  readonly #intervals: ReturnType<typeof setInterval>[] = [];
   readonly #destinations = new Map<number, Address>();
   readonly #pathMtus: PathMtus;
   #mtu: number;
@@ -190,9 +191,7 @@ export class Enc {
         if (!socket) continue;
         this.#udp[family === 4 ? "udp4" : "udp6"] = undo.use(socket);
       } catch (error) {
-        this.#log.notice(
-          `no UDP encapsulation over IPv${family}: ${error instanceof Error ? error.message : error}`,
-        );
+        this.#log.notice(`no UDP encapsulation over IPv${family}: ${(error as Error).message}`);
       }
     }
   }
@@ -200,7 +199,7 @@ export class Enc {
   async #begin(): Promise<void> {
     const families = hasIpv6() ? [4, 6] as const : [4] as const;
     const protocols = families.flatMap((family) =>
-      PROTOCOLS[family].flatMap((protocol) => {
+      PROTOCOLS.flatMap((protocol) => {
         const socket = openProtocolSocket(family, protocol);
         return socket ? [{ ...grant(this.#stack.use(socket)), protocol }] : [];
       })
@@ -343,7 +342,7 @@ export class Enc {
       if (routes) this.#noticeAll(this.#router.update(routes));
       if (filters) this.#noticeAll(this.#filter.update(filters));
     } catch (error) {
-      this.#log.notice(error instanceof Error ? error.message : String(error));
+      this.#log.notice((error as Error).message);
     }
     for (const effect of this.#unsaid.splice(0)) this.#say(effect);
   }
@@ -424,11 +423,10 @@ export class Enc {
     }
     this.#log.notice(`peer ${formatAddress(address)} now sends from UDP port ${port}`);
     for (const { id: other, sa, state } of this.#engine.sas()) {
-      if (sa.udpPort === undefined || sa.udpPort === port) continue;
-      const concerned = other === id || equalAddress(sa.destination, moved.sa.source);
-      if (!concerned) continue;
-      const changed: SaParameters = { ...sa, udpPort: port };
-      this.#workers.order({ order: "updateSa", id: other, sa: changed, state });
+      // The engine's port may be this one although a Worker's is not: of a peer that comes back to its first port.
+      const concerned = other === id || equalAddress(sa.destination, source);
+      if (sa.udpPort === undefined || !concerned) continue;
+      this.#workers.order({ order: "updateSa", id: other, sa: { ...sa, udpPort: port }, state });
     }
   }
 

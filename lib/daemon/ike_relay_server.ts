@@ -21,7 +21,10 @@ export class IkeRelayServer {
   readonly #send: (datagram: RelayedDatagram) => void;
   #closing = false;
 
-  /** Listens on `path`, mode 0600 or for the daemons' user too, which must not be in use. `send` sends what a client hands over. */
+  /**
+   * Listens on `path`, mode 0600 or for the daemons' user too, which must not be in use. `send` sends what a client hands
+   * over.
+   */
   constructor(path: string, send: (datagram: RelayedDatagram) => void) {
     this.#path = path;
     this.#send = send;

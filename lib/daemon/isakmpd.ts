@@ -307,7 +307,7 @@ export class Isakmpd {
 
   teardown(phase: 1 | 2, name: string): void {
     const what = `cannot tear down "${name}"`;
-    if (phase === 2) { for (const each of this.#ike.connectionsNamed(name)) this.#standing.drop(each); }
+    if (phase === 2) this.#ike.connectionsNamed(name).forEach((each) => this.#standing.drop(each));
     this.#ask((ike, now) => phase === 1 ? ike.teardownPhase1(now, name) : ike.teardown(now, name), what);
   }
 

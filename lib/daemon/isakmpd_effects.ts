@@ -33,6 +33,7 @@ export interface EffectParts {
   readonly input: (give: (ike: Ike, now: number) => readonly Effect[]) => void;
 }
 
+/** Performs effects in their order. */
 export class EffectPerformer {
   constructor(readonly parts: EffectParts) {}
 

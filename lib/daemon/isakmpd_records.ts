@@ -1,9 +1,14 @@
-/** What isakmpd writes down of its negotiations when asked to: the packet log (`-l`, `p on`) and Wireshark's tables (`-W`). @module */
+/**
+ * What isakmpd writes down of its negotiations when asked to: the packet log (`-l`, `p on`) and Wireshark's tables (`-W`).
+ *
+ * @module
+ */
 import type { Effect, NegotiatedSa } from "../ike/events.ts";
 import type { Log } from "./log.ts";
 import { PacketLog } from "./packet_log.ts";
 import { WiresharkSecrets } from "./wireshark.ts";
 
+/** The records of one daemon; what is not asked for is not written. */
 export class Records implements Disposable {
   #packets: PacketLog | undefined;
   #secrets: WiresharkSecrets | undefined;

@@ -2,6 +2,9 @@
 import type { Flow } from "../ipsec/types.ts";
 import { selectorKey } from "../linux/flow_tables.ts";
 
+/** A flow's selector as text, direction included: two flows with the same are one. */
+export const directedSelectorKey = ({ selector }: Flow) => `${selector.direction} ${selectorKey(selector)}`;
+
 interface PendingFlow {
   readonly flow: Flow;
   readonly wanted: boolean;
@@ -19,7 +22,7 @@ export class PendingFlows {
 
   /** @param wanted whether the table shall, or shall no longer, know the flow */
   set(flow: Flow, wanted: boolean): void {
-    this.#flows.set(`${flow.selector.direction} ${selectorKey(flow.selector)}`, { flow, wanted });
+    this.#flows.set(directedSelectorKey(flow), { flow, wanted });
   }
 
   clear(): void {

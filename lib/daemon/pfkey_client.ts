@@ -78,8 +78,8 @@ export class PfkeyClient implements Disposable {
   readonly #listeners = new Set<(message: Message | undefined) => void>();
   #failure: Error | undefined;
   /**
-   * How long an answer (of a dump: all rows) may take, for requests made from now on. An engine that takes longer counts as gone: the connection ends
-   * with an {@linkcode EngineUnreachableError} that says so.
+   * How long an answer (of a dump: all rows) may take, for requests made from now on. An engine that takes longer counts
+   * as gone: the connection ends with an {@linkcode EngineUnreachableError} that says so.
    */
   answerLimitMs = Infinity;
   /** Resolves when the connection has ended, for whatever reason. */

@@ -1,10 +1,11 @@
 /** photurisd as a client of the engine: SPIs become SAs, peers become flows. @module */
-import { type Address, equalAddress, formatAddress, prefixOf } from "../ip/address.ts";
+import { type Address, equalAddress, prefixOf } from "../ip/address.ts";
 import { type Flow, type Lifetime, PROTOCOL, type SaParameters, type SecurityProtocol } from "../ipsec/types.ts";
 import type { Message } from "../pfkey/message.ts";
 import { PfkeyError } from "../pfkey/numbers.ts";
 import type { Effect, SpiReference, SpiSection } from "../photuris/effects.ts";
 import type { StartRequest } from "../photuris/settings.ts";
+import { directedSelectorKey } from "./pending_flows.ts";
 import type { PfkeyClient } from "./pfkey_client.ts";
 
 type Install = Extract<Effect, { do: "install" }>;
@@ -114,11 +115,6 @@ export function flowsFor(
   return flows;
 }
 
-const selectorKey = ({ selector: s }: Flow) =>
-  [s.direction, s.source, s.destination, s.transport, s.sourcePort, s.destinationPort].map((part) =>
-    typeof part === "object" ? `${formatAddress(part.address)}/${part.length}` : part
-  ).join(" ");
-
 /** SPIs tried when one number has to be free for two protocols. */
 const SPI_TRIES = 8;
 
@@ -185,7 +181,7 @@ export class PhoturisEngine {
   /** Adds flows, or changes those with the same selectors. */
   async addFlows(flows: readonly Flow[]): Promise<void> {
     for (const flow of flows) {
-      const key = selectorKey(flow);
+      const key = directedSelectorKey(flow);
       const old = this.#flows.get(key);
       if (old && old.type === flow.type && old.protocol === flow.protocol) continue;
       // A peer that we asked for stays required even when it begins the next exchange itself.

@@ -132,7 +132,7 @@ class Parser {
       return this.#end("host");
     }
     throw new FilterError(
-      `no filter word "${word}"${didYouMean(word, [...Object.keys(WORDS), ...OTHER_WORDS])}; ` +
+      `no filter word "${word}"${didYouMean(word, FILTER_WORDS)}; ` +
         `"ipsecbox help dump" lists them`,
     );
   }

@@ -62,6 +62,8 @@ export const EPOLL_EVENT_BY_ARCHITECTURE = {
   x86_64: layout({ events: "u32", data: 8 }),
   aarch64: layout({ events: "u32", data: "u64" }),
 } as const satisfies Record<Architecture, Layout<"events" | "data">>;
+/** struct timespec */
+export const TIMESPEC = layout({ seconds: "i64", nanoseconds: "i64" });
 /** struct timeval */
 export const TIMEVAL = layout({ seconds: "i64", microseconds: "i64" });
 /** struct sockaddr_in */

@@ -2,7 +2,7 @@
 import { addressOf } from "../ffi/address.ts";
 import { ERRNO, SystemError } from "../ffi/errno.ts";
 import { check, cInt, errno, libc } from "../ffi/libc.ts";
-import { OPTION, SOCKADDR_LL, SOCKET } from "../ffi/structs.ts";
+import { OPTION, SOCKADDR_LL, SOCKET, TIMESPEC } from "../ffi/structs.ts";
 import { type Arena, createArena } from "../octets/arena.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { Readiness } from "./readiness.ts";
@@ -89,7 +89,8 @@ export class PacketCapture implements Disposable {
       const at = receiver.at(i);
       packets.push({
         time: stamp
-          ? Number(view.getBigInt64(stamp, true)) + Number(view.getBigInt64(stamp + 8, true)) / 1e9
+          ? Number(view.getBigInt64(stamp + TIMESPEC.at.seconds, true)) +
+            Number(view.getBigInt64(stamp + TIMESPEC.at.nanoseconds, true)) / 1e9
           : Date.now() / 1000,
         ip: u8.slice(at, at + receiver.octets(i)) as Bytes,
         interfaceIndex: view.getInt32(name + SOCKADDR_LL.at.index, true),

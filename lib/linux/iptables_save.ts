@@ -1,4 +1,9 @@
-/** Which rule of iptables drops a packet or gives it another source address, from what `iptables-save` or `ip6tables-save` says. @module */
+/**
+ * Which rule of iptables drops a packet or gives it another source address, from what `iptables-save` or `ip6tables-save`
+ * says.
+ *
+ * @module
+ */
 import {
   addressIs,
   all,

@@ -110,10 +110,9 @@ export function writeSegmentSize(arena: Arena, at: number, octets: number): numb
   return SEGMENT_CONTROL_OCTETS;
 }
 
-/** Octets that {@linkcode writeTos} takes. */
-export const TOS_CONTROL_OCTETS = controlSpace(4);
+const TOS_CONTROL_OCTETS = controlSpace(4);
 
-/** Writes the control message that sets the TOS octet or traffic class of what is sent. */
+/** Writes the control message that sets the TOS octet or traffic class of what is sent; returns its octets. */
 export function writeTos(arena: Arena, at: number, family: 4 | 6, tos: number): number {
   arena.i32[writeControl(arena, at, family === 4 ? OPTION.IP_TOS : OPTION.IPV6_TCLASS, 4) >> 2] = tos;
   return TOS_CONTROL_OCTETS;

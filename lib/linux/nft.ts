@@ -5,6 +5,9 @@ import { decodeText, encodeText } from "../octets/bytes.ts";
 /** Our table, which is ours alone. */
 export const NFT_TABLE = "inet ipsecbox";
 
+/** linux/netfilter.h: protocol families, of which `meta nfproto` has IPv4 and IPv6. */
+export const NFPROTO = { UNSPEC: 0, INET: 1, IPV4: 2, IPV6: 10 } as const;
+
 const PROGRAMS = ["nft", "/usr/sbin/nft", "/sbin/nft"];
 
 function command(args: string[]): Deno.CommandOutput | undefined {

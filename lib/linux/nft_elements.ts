@@ -6,9 +6,10 @@
  */
 import { SystemError } from "../ffi/errno.ts";
 import { cString } from "../ffi/libc.ts";
+import { Builder } from "../octets/builder.ts";
 import { DecodeError } from "../octets/reader.ts";
 import { BodyWriter, NETLINK, Netlink, NLM, type Request } from "./netlink.ts";
-import { NFT_TABLE } from "./nft.ts";
+import { NFPROTO, NFT_TABLE } from "./nft.ts";
 
 /** One element: its key as it lies in the kernel's registers, and what becomes of packets: "accept", "goto CHAIN". */
 export interface VerdictElement {
@@ -26,8 +27,6 @@ export interface ElementChange {
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH = { BEGIN: 0x10, END: 0x11 } as const;
 const NFT_MSG = { add: NFNL_SUBSYS_NFTABLES << 8 | 12, delete: NFNL_SUBSYS_NFTABLES << 8 | 14 } as const;
-const NFPROTO_UNSPEC = 0;
-const NFPROTO_INET = 1;
 const NFTA_SET_ELEM_LIST = { TABLE: 1, SET: 2, ELEMENTS: 3 } as const;
 const NFTA_LIST_ELEM = 1;
 const NFTA_SET_ELEM = { KEY: 1, DATA: 2 } as const;
@@ -47,18 +46,12 @@ const general = (family: number, number = 0) => new BodyWriter().u8(family, 0, n
 const boundary = (type: number): Request => ({
   type,
   flags: 0,
-  body: general(NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES).finish(),
+  body: general(NFPROTO.UNSPEC, NFNL_SUBSYS_NFTABLES).finish(),
 });
-
-function bigEndian(value: number): Uint8Array {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setInt32(0, value);
-  return octets;
-}
 
 function verdictBody(body: BodyWriter, verdict: string): void {
   const [word, chain] = verdict.split(" ");
-  body.attribute(NFTA_VERDICT.CODE, bigEndian(word === "goto" ? NFT_GOTO : NF_ACCEPT));
+  body.attribute(NFTA_VERDICT.CODE, new Builder().u32(word === "goto" ? NFT_GOTO : NF_ACCEPT).finish());
   if (chain !== undefined) body.attribute(NFTA_VERDICT.CHAIN, cString(chain));
 }
 
@@ -66,7 +59,7 @@ function verdictBody(body: BodyWriter, verdict: string): void {
 export function elementRequests({ verb, map, elements }: ElementChange): Request[] {
   const requests: Request[] = [];
   for (let from = 0; from < elements.length; from += MOST_ELEMENTS) {
-    const body = general(NFPROTO_INET).attribute(NFTA_SET_ELEM_LIST.TABLE, cString(TABLE))
+    const body = general(NFPROTO.INET).attribute(NFTA_SET_ELEM_LIST.TABLE, cString(TABLE))
       .attribute(NFTA_SET_ELEM_LIST.SET, cString(map));
     body.nested(NFTA_SET_ELEM_LIST.ELEMENTS, () => {
       for (const { key, verdict } of elements.slice(from, from + MOST_ELEMENTS)) {

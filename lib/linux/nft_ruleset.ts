@@ -1,4 +1,8 @@
-/** Which rule of nftables drops a packet or gives it another source address, from what `nft -j list ruleset` says. @module */
+/**
+ * Which rule of nftables drops a packet or gives it another source address, from what `nft -j list ruleset` says.
+ *
+ * @module
+ */
 import {
   addressIs,
   all,
@@ -11,6 +15,7 @@ import {
   type ProbePacket,
   protocolNumber,
 } from "./firewall.ts";
+import { NFPROTO } from "./nft.ts";
 
 type Json = unknown;
 type Row = Readonly<Record<string, Json>>;
@@ -53,7 +58,7 @@ const MAX_DEPTH = 16;
 /** `ct state new`, as nft -n prints it. */
 const CT_NEW = 8;
 /** Numbers of address families (`meta nfproto`) and of Ethernet (`meta protocol`), and nft's names for them. */
-const FAMILIES = { 4: [2, "ipv4", 0x0800, "ip"], 6: [10, "ipv6", 0x86dd, "ip6"] } as const;
+const FAMILIES = { 4: [NFPROTO.IPV4, "ipv4", 0x0800, "ip"], 6: [NFPROTO.IPV6, "ipv6", 0x86dd, "ip6"] } as const;
 
 const isRow = (value: Json): value is Row => typeof value === "object" && value !== null && !Array.isArray(value);
 const list = (value: Json): readonly Json[] => Array.isArray(value) ? value : [value];

@@ -202,12 +202,7 @@ export class PolicyFilter implements Disposable {
   /** The quick way, for which no program is started: where elements of maps that are there change, and nothing else. */
   #changeElements(touched: readonly VerdictMap[]): boolean {
     const changes = touched.map((map) => map.elementChanges());
-    if (!changes.every((change) => change !== undefined)) return false;
-    const all = changes.flat();
-    return this.#elements.apply([
-      ...all.filter(({ verb }) => verb === "delete"),
-      ...all.filter(({ verb }) => verb === "add"),
-    ]);
+    return changes.every((change) => change !== undefined) && this.#elements.apply(changes.flat());
   }
 
   #changes(touched: readonly VerdictMap[]): string {

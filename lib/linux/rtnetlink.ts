@@ -210,10 +210,6 @@ export function addAddress(index: number, address: Address, length: number): Req
   return { type: RTM.NEWADDR, flags: NLM.CREATE | NLM.REPLACE, body: body.finish() };
 }
 
-export function deleteAddress(index: number, address: Address, length: number): Request {
-  return { type: RTM.DELADDR, flags: 0, body: addressBody(index, address, length).finish() };
-}
-
 function routeBody(route: Route, scope: number): BodyWriter {
   const { address, length } = route.destination;
   const body = new BodyWriter()

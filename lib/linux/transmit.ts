@@ -8,6 +8,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { errnoView, libc } from "../ffi/libc.ts";
 import { IOVEC, MMSGHDR, MSGHDR, POLLFD, SOCKADDR_IN, SOCKADDR_IN6, SOCKET } from "../ffi/structs.ts";
 import type { Address } from "../ip/address.ts";
+import { IPV4, IPV6 } from "../ip/headers.ts";
 import type { Arena } from "../octets/arena.ts";
 import {
   SEGMENT_CONTROL_OCTETS,
@@ -299,7 +300,11 @@ export class Transmitter {
     const family = this.#arena.u8[at] >>> 4;
     const queue = family === 4 ? this.#packet4 : this.#packet6;
     if (queue) queue.packet(at, octets, family);
-    else this.#lost(PROTOCOL_OF.get(this.#arena.u8[at + (family === 4 ? 9 : 6)]) ?? 0, "noRoute", 1);
+    else {this.#lost(
+        PROTOCOL_OF.get(this.#arena.u8[at + (family === 4 ? IPV4.PROTOCOL : IPV6.NEXT_HEADER)]) ?? 0,
+        "noRoute",
+        1,
+      );}
   }
 
   /** Queues a UDP datagram of the octets at `at`; `tos`: TOS octet or traffic class of its header. */

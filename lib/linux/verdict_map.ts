@@ -15,7 +15,7 @@ import {
 } from "../ip/address.ts";
 import type { FlowSelector } from "./flow_tables.ts";
 import { concat } from "../octets/bytes.ts";
-import { NFT_TABLE } from "./nft.ts";
+import { NFPROTO, NFT_TABLE } from "./nft.ts";
 import type { ElementChange } from "./nft_elements.ts";
 
 /**
@@ -46,11 +46,11 @@ export function reduced(kind: MapKind, selector: FlowSelector): FlowSelector {
   return { source, destination, transport, sourcePort, destinationPort };
 }
 
-/** A part of the tuple: how nft finds it in a packet, its type in a map and its length, its text of a selector and back. */
+/** A part of the tuple: how nft finds it in a packet, its type in a map, its text of a selector and back. */
 interface Part {
   readonly expression: string;
   readonly type: string;
-  /** As it lies in a key; the text's. */
+  /** The text as it lies in a key of the kernel's. */
   readonly octets: (text: string) => Uint8Array;
   readonly text: (selector: FlowSelector) => string;
   readonly read: (text: string) => Partial<FlowSelector>;
@@ -79,9 +79,6 @@ function numberPart(expression: string, type: string, field: "transport" | "sour
   };
 }
 
-/** Netfilter's protocol families, as `meta nfproto` has them. */
-const NFPROTO = { IPV4: 2, IPV6: 10 } as const;
-
 /** Every packet of a family: nft has no map without a key. */
 function familyPart(family: 4 | 6): Part {
   return {
@@ -103,6 +100,7 @@ function partsOf(family: 4 | 6, [source, destination, transport, sourcePort, des
   return parts.length ? parts : [familyPart(family)];
 }
 
+/** Between the parts of an element, a type and an expression. */
 const PART_SEPARATOR = " . ";
 
 /** The name of the map of `kind` that a selector belongs to. */
@@ -164,14 +162,14 @@ export class VerdictMap {
 
   /** The command that makes the map with all its elements. */
   declaration(): string {
-    const type = this.#parts.map((part) => part.type).join(" . ");
+    const type = this.#parts.map((part) => part.type).join(PART_SEPARATOR);
     return `add map ${NFT_TABLE} ${this.name} { type ${type} : verdict; elements = { ${this.#text()} }; }`;
   }
 
   /** The rule that asks the map. */
   rule(): string {
     return `meta nfproto ipv${this.#family} ${
-      this.#parts.map((part) => part.expression).join(" . ")
+      this.#parts.map((part) => part.expression).join(PART_SEPARATOR)
     } vmap @${this.name}`;
   }
 
