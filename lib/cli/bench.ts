@@ -1,5 +1,6 @@
 /** `ipsecbox bench`: what this machine can do. @module */
 import { choosePacketCrypto, loadLibcrypto } from "../crypto/libcrypto.ts";
+import { tellStandardError } from "../daemon/standard_error.ts";
 import { addressOf } from "../ffi/address.ts";
 import { parseAddress } from "../ip/address.ts";
 import { createArena } from "../octets/arena.ts";
@@ -172,8 +173,8 @@ async function receiveOn(words: readonly string[]): Promise<number> {
 function progressLine(): { show(name: string): void; clear(): void } {
   if (!Deno.stderr.isTerminal()) return { show() {}, clear() {} };
   return {
-    show: (name) => print(`\r\x1b[K${name} ...`, Deno.stderr),
-    clear: () => print("\r\x1b[K", Deno.stderr),
+    show: (name) => tellStandardError(`\r\x1b[K${name} ...`),
+    clear: () => tellStandardError("\r\x1b[K"),
   };
 }
 

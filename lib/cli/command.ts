@@ -41,6 +41,8 @@ export function reason(error: unknown): string {
   return words === "permission denied" && Deno.uid() !== 0 ? `${words}: be root` : words;
 }
 
-/** The path at the end of Deno's message about a file. */
-export const pathIn = (error: unknown): string | undefined =>
-  /: \w+ '([^']*)'$/.exec(error instanceof Error ? error.message : "")?.[1];
+/** {@linkcode reason} after the path that stands at the end of Deno's message, if one does. */
+export function reasonWithPath(error: unknown): string {
+  const path = /: \w+ '([^']*)'$/.exec(error instanceof Error ? error.message : "")?.[1];
+  return path === undefined ? reason(error) : `${path}: ${reason(error)}`;
+}

@@ -13,7 +13,7 @@ import { SysctlError } from "../linux/sysctl.ts";
 import { feedWatchdog, notifyService } from "../linux/notify.ts";
 import { holdersInTheWay } from "../linux/proc.ts";
 import { type Capability, restrain } from "../linux/privileges.ts";
-import { CommandError, pathIn, reason } from "./command.ts";
+import { CommandError, reasonWithPath } from "./command.ts";
 import { print } from "./commands.ts";
 import { applyRcConf, readRcConf } from "./rc_conf.ts";
 
@@ -153,8 +153,7 @@ export async function run(args: string[]): Promise<number> {
     if (address) metrics = MetricsServer.listen(address, log.notice);
   } catch (error) {
     await enc?.stop({ open: false });
-    const path = pathIn(error);
-    throw new CommandError(path === undefined ? reason(error) : `${path}: ${reason(error)}`);
+    throw new CommandError(reasonWithPath(error));
   }
   if (check) {
     await enc.stop({ open: false });

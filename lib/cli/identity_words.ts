@@ -1,6 +1,6 @@
 /** Identities for certificates as words of a command line. @module */
 import { isAddress, parseAddress } from "../ip/address.ts";
-import { encodeText } from "../octets/bytes.ts";
+import { decodeText, encodeText } from "../octets/bytes.ts";
 import type { Identity } from "../x509/identity.ts";
 import { CommandError } from "./command.ts";
 
@@ -18,6 +18,19 @@ export function identityType(word: string): IdentityType {
 const LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
 const DOMAIN = new RegExp(`^${LABEL}(\\.${LABEL})*$`);
 
+const isDomain = (text: string) => DOMAIN.test(text) && text.length <= 253;
+
+function isUserAtDomain(text: string): boolean {
+  const at = text.lastIndexOf("@");
+  return /^[\x21-\x7e]+$/.test(text.slice(0, at)) && at > 0 && DOMAIN.test(text.slice(at + 1)) && text.length <= 254;
+}
+
+/** Whether the text of an identity is what `-i` takes for its type; addresses have none. */
+export function isWellFormed({ type, octets }: Identity): boolean {
+  if (type === "FQDN") return isDomain(decodeText(octets));
+  return type !== "USER_FQDN" || isUserAtDomain(decodeText(octets));
+}
+
 /** An identity of a type. @throws {CommandError} when the text is none of it */
 export function identityFromText(type: IdentityType, text: string): Identity {
   switch (type) {
@@ -27,16 +40,11 @@ export function identityFromText(type: IdentityType, text: string): Identity {
       return { type: family === 4 ? "IPV4_ADDR" : "IPV6_ADDR", octets };
     }
     case "fqdn":
-      if (!DOMAIN.test(text) || text.length > 253) throw new CommandError(`-i: "${text}" is no domain name`);
+      if (!isDomain(text)) throw new CommandError(`-i: "${text}" is no domain name`);
       return { type: "FQDN", octets: encodeText(text) };
-    case "ufqdn": {
-      const at = text.lastIndexOf("@");
-      const local = text.slice(0, at);
-      if (at < 1 || !/^[\x21-\x7e]+$/.test(local) || !DOMAIN.test(text.slice(at + 1)) || text.length > 254) {
-        throw new CommandError(`-i: "${text}" is no user@domain`);
-      }
+    case "ufqdn":
+      if (!isUserAtDomain(text)) throw new CommandError(`-i: "${text}" is no user@domain`);
       return { type: "USER_FQDN", octets: encodeText(text) };
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** `ipsecbox install`: the program, its links, units, manual pages and completions. @module */
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "../std/parse_args.ts";
-import { CommandError, pathIn, reason } from "./command.ts";
+import { CommandError, reasonWithPath } from "./command.ts";
 import { print } from "./commands.ts";
 import { putInPlace } from "./install/place.ts";
 import { LINK_NAMES, manifestPath, plan } from "./install/plan.ts";
@@ -96,8 +96,7 @@ export function parseOptions(args: string[], command: string, strings: string[],
 /** A directory that is not there, cannot be written and the like, in one line. */
 export function failure(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
-  const path = pathIn(error);
-  return new CommandError(path === undefined ? reason(error) : `${path}: ${reason(error)}`);
+  return new CommandError(reasonWithPath(error));
 }
 
 export async function run(args: string[]): Promise<number> {

@@ -1,11 +1,10 @@
 /** `isakmpd`: the ISAKMP/IKE key management daemon. @module */
-import { dirname, join } from "node:path";
 import { FilesError } from "../daemon/isakmpd_files.ts";
 import { handOver, userFor } from "../daemon/daemon_user.ts";
 import { announceReady, isDetached, startDetached } from "../daemon/detach.ts";
 import { FifoError } from "../daemon/fifo.ts";
 import { Isakmpd, StartError } from "../daemon/isakmpd.ts";
-import type { IsakmpdOptions } from "../daemon/isakmpd_options.ts";
+import { type IsakmpdOptions, resultFileOf } from "../daemon/isakmpd_options.ts";
 import { LEVEL_LIMIT, Log, parseDebugOption, stderrSink, syslogSink } from "../daemon/log.ts";
 import { EngineUnreachableError } from "../daemon/pfkey_client.ts";
 import { PrivateFileError } from "../daemon/private_file.ts";
@@ -153,7 +152,7 @@ export async function run(args: string[]): Promise<number> {
   const { user, warning } = userFor(options.configurationFile);
   if (user) {
     const { pidFile, reportFile, fifo } = options;
-    const files = [pidFile, reportFile, join(dirname(reportFile), "isakmpd.result")];
+    const files = [pidFile, reportFile, resultFileOf(options)];
     handOver(user, { files, fifos: fifo === "-" ? [] : [fifo] });
   }
   const environment = holdersInTheWay({ udpPorts: [options.ports.ike, options.ports.nat] });

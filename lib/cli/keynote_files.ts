@@ -8,7 +8,6 @@ export function readText(path: string): string {
   try {
     return octetString(Deno.readFileSync(path));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new CommandError(`${path}: it does not exist`);
     throw new CommandError(`${path}: ${reason(error)}`);
   }
 }

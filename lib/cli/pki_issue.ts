@@ -12,7 +12,7 @@ import { parseRequest } from "../x509/request.ts";
 import { fromFile, readCertificate, readPrivateKey, writePem, writePrivateKey } from "./certificate_files.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
-import { guessType, identityFromText, identityType } from "./identity_words.ts";
+import { guessType, identityFromText, identityType, isWellFormed } from "./identity_words.ts";
 import { DAY_MS, fail, HASH, onlyFile, type Options, tell, word } from "./pki_options.ts";
 
 const CURVES: Record<number, string> = { 256: "P-256", 384: "P-384", 521: "P-521" };
@@ -106,8 +106,7 @@ function signing(
   out: string,
 ): string {
   const [caFile, caKeyFile] = files.map(word);
-  const text = word(`${extensions.join("\\n")}\\n`);
-  return `printf ${text} | openssl x509 ${input} -CA ${caFile} -CAkey ${caKeyFile} ` +
+  return `printf '%s\\n' ${extensions.map(word).join(" ")} | openssl x509 ${input} -CA ${caFile} -CAkey ${caKeyFile} ` +
     `-CAcreateserial -days ${days} -sha256 -extfile /dev/stdin -out ${word(out)}`;
 }
 
@@ -206,6 +205,10 @@ export function sign(options: Options): number {
   if (identities.length === 0) fail(`${path}: it asks for no identity; -i says which it gets`);
   if (identities.some(({ type }) => type === "DER_ASN1_DN")) {
     fail(`${path}: it asks for a name as an identity; -i says which other it gets`);
+  }
+  // A stranger wrote them, and they stand in what is printed and in the command that is shown.
+  if (!identities.every(isWellFormed)) {
+    fail(`${path}: it asks for an identity that is no domain name or user@domain; -i says which other it gets`);
   }
   const { subject, spki } = request;
   const times = validity(options, issuer.certificate);

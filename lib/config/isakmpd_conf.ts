@@ -10,7 +10,7 @@ import { type Address, formatAddress, isAddress, parseAddress, parsePrefix, type
 import { didYouMean, nearestWord } from "../octets/nearest.ts";
 import type { Secret } from "../octets/secret.ts";
 import type { Fault, Section, Tree, Value } from "./ini.ts";
-import { lifetime, phase1Id, phase2Id } from "./isakmpd_ids.ts";
+import { holdsName, lifetime, phase1Id, phase2Id } from "./isakmpd_ids.ts";
 import { Phase1Reader, warnGuessable } from "./isakmpd_phase1.ts";
 import { Phase2Reader } from "./isakmpd_phase2.ts";
 import { ConfReader, originOf } from "./isakmpd_reader.ts";
@@ -193,8 +193,7 @@ function readUnused(reader: ConfReader, phase1: Phase1Reader, phase2: Phase2Read
       const view = reader.view(section.name, kind)!;
       if (kind === "Lifetime") lifetime(reader, view);
       else if (kind === "IPsec-ID") {
-        const type = section.values.get("id-type")?.text.toUpperCase() ?? "";
-        if (["FQDN", "USER_FQDN", "UFQDN", "ASN1_DN", "DER_ASN1_DN", "KEY_ID"].includes(type)) phase1Id(reader, view);
+        if (holdsName(section.values.get("id-type")?.text ?? "")) phase1Id(reader, view);
         else phase2Id(reader, view);
       } else {
         phase1.readUnused(view);

@@ -18,12 +18,14 @@ const PHASE_2_TYPES = ["IPV4_ADDR", "IPV4_ADDR_SUBNET", "IPV6_ADDR", "IPV6_ADDR_
 const EITHER = [...new Set<string>([...PHASE_1_TYPES, ...PHASE_2_TYPES])];
 const ALIASES: Readonly<Record<string, string>> = { UFQDN: "USER_FQDN", DER_ASN1_DN: "ASN1_DN" };
 
+const canonical = (type: string): string => ALIASES[type.toUpperCase()] ?? type.toUpperCase();
+
 /** The ID-type, one of `allowed`. */
 function idType<Type extends string>(reader: ConfReader, view: View, allowed: readonly Type[]): Type | undefined {
   const value = reader.get(view, "ID-type");
   if (!value) return reader.missing(view, "ID-type", allowed.join(", "));
-  const written = value.text.toUpperCase();
-  const type = allowed.find((one) => one === (ALIASES[written] ?? written));
+  const written = canonical(value.text);
+  const type = allowed.find((one) => one === written);
   if (type) return type;
   const phase = allowed.some((one) => one.endsWith("_SUBNET")) ? 2 : 1;
   return EITHER.includes(written)
@@ -78,6 +80,9 @@ const NAME_FORMS = {
   ASN1_DN: 'a name as "ipsecbox pki dn" prints it, such as /C=SE/O=MySite/CN=gw.mysite.se',
   KEY_ID: "text",
 } as const;
+
+/** Whether an ID-type is one of phase 1 that has a `Name`. */
+export const holdsName = (type: string): boolean => Object.hasOwn(NAME_FORMS, canonical(type));
 
 function distinguishedName(reader: ConfReader, name: Value): Identification | undefined {
   try {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { formatFault } from "../config/ini.ts";
 import type { Effect, Environment, PolicyQuery, SaName } from "../ike/events.ts";
 import { Ike } from "../ike/ike.ts";
@@ -29,7 +29,7 @@ import { Kernel } from "./isakmpd_kernel.ts";
 import { authorize } from "./isakmpd_policy.ts";
 import { Records } from "./isakmpd_records.ts";
 import { formatReport, formatSas, treeText } from "./isakmpd_report.ts";
-import { coreConfiguration, type IsakmpdOptions } from "./isakmpd_options.ts";
+import { coreConfiguration, type IsakmpdOptions, resultFileOf } from "./isakmpd_options.ts";
 import { IsakmpdUi } from "./isakmpd_ui.ts";
 import { certificateWarnings } from "./isakmpd_warnings.ts";
 import { chooseAddresses, localAddresses } from "./local_addresses.ts";
@@ -372,7 +372,7 @@ export class Isakmpd {
 
   /** Writes a file of ours, mode 0600, replacing what is there. */
   writeResult(text: string): void {
-    this.#writeFile(join(dirname(this.options.reportFile), "isakmpd.result"), text);
+    this.#writeFile(resultFileOf(this.options), text);
   }
 
   #writeFile(path: string, text: string): void {

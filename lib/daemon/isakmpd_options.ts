@@ -1,4 +1,5 @@
 /** What isakmpd is told at its start. @module */
+import { dirname, join } from "node:path";
 import type { Configuration } from "../ike/configuration.ts";
 import type { Files } from "./isakmpd_files.ts";
 
@@ -24,6 +25,9 @@ export interface IsakmpdOptions {
   readonly ports: { readonly ike: number; readonly nat: number };
   readonly seed?: string;
 }
+
+/** What `S` and `C get` write. */
+export const resultFileOf = ({ reportFile }: IsakmpdOptions): string => join(dirname(reportFile), "isakmpd.result");
 
 /** With Acquire-Only nothing is brought up before a packet asks for it; the flows that make it ask stay. */
 export function coreConfiguration({ conf: { configuration, settings } }: Files): Configuration {

@@ -297,7 +297,7 @@ export function acquire(core: Core, request: AcquireRequest): string | undefined
       (connection.localId !== undefined || connection.remoteId !== undefined ||
         isHostToHost(request));
   };
-  const named = request.connection ? connections.find(({ name }) => name === request.connection) : undefined;
+  const named = request.connection ? connectionNamed(core.configuration, request.connection) : undefined;
   const connection = named ?? connections.find(fits);
   if (connection) {
     const peer = peerNamed(core.configuration, connection.peer);

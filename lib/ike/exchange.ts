@@ -143,29 +143,20 @@ function waitFailed(op: Wait["op"], detail: string): NegotiationError {
   return new NegotiationError(notify, { item, detail });
 }
 
-/** Runs steps until they end or wait. `give` is what they waited for, by `op`. */
-function drive(core: Core, exchange: Exchange, steps: Generator<Wait, void, any>): void;
+/** Runs steps until they end or wait. `given` is what came of what they waited for. */
 function drive(
   core: Core,
   exchange: Exchange,
   steps: Generator<Wait, void, any>,
-  op: Wait["op"],
-  give: WaitResult,
-): void;
-function drive(
-  core: Core,
-  exchange: Exchange,
-  steps: Generator<Wait, void, any>,
-  op?: Wait["op"],
-  give?: WaitResult,
+  given?: { readonly op: Wait["op"]; readonly result: WaitResult },
 ): void {
   exchange.running = steps;
   try {
-    const { done, value } = give === undefined
+    const { done, value } = given === undefined
       ? steps.next()
-      : give.ok
-      ? steps.next(give.value)
-      : steps.throw(waitFailed(op!, give.error));
+      : given.result.ok
+      ? steps.next(given.result.value)
+      : steps.throw(waitFailed(given.op, given.result.error));
     if (!done) {
       wait(core, exchange, value);
       return;
@@ -209,7 +200,7 @@ export function resume(core: Core, id: number, result: WaitResult): void {
     if (wait.op === "reserveSpi" && result.ok) giveBackSpi(core, exchange.sa, wait.protocol, result.value as number);
     return;
   }
-  drive(core, exchange, exchange.running, wait.op, result);
+  drive(core, exchange, exchange.running, { op: wait.op, result });
 }
 
 /** Facts of either kind of error. */

@@ -78,19 +78,19 @@ export class Wants extends Map<string, Want> {
 }
 
 /** The address that an SA was begun with; it stays the same while its peer may move. */
-const addressOf = ({ opening }: Phase1Sa) => opening.slice(opening.indexOf(" ") + 1);
+export const openingAddress = ({ opening }: Phase1Sa): string => opening.slice(opening.indexOf(" ") + 1);
 
 /** SAs under way that we began, also by the peer's address. */
 export class Initiating extends Set<Phase1Sa> {
   readonly #byAddress = new IndexMap<Phase1Sa>();
 
   override add(sa: Phase1Sa): this {
-    this.#byAddress.add(addressOf(sa), sa);
+    this.#byAddress.add(openingAddress(sa), sa);
     return super.add(sa);
   }
 
   override delete(sa: Phase1Sa): boolean {
-    this.#byAddress.delete(addressOf(sa), sa);
+    this.#byAddress.delete(openingAddress(sa), sa);
     return super.delete(sa);
   }
 

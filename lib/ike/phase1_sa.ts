@@ -7,7 +7,7 @@ import { DOI, EXCHANGE, PAYLOAD, PROTOCOL_ID } from "../isakmp/numbers.ts";
 import { DELETE_LAYOUT } from "../isakmp/payloads.ts";
 import { type Bytes, concat } from "../octets/bytes.ts";
 import type { Peer } from "./configuration.ts";
-import { connectionsWith, peerAt } from "./indexes.ts";
+import { connectionsWith, openingAddress, peerAt } from "./indexes.ts";
 import type { Endpoint } from "./events.ts";
 import { armGiveUp, begin, createExchange, fail, forget, run } from "./exchange.ts";
 import { phase1Established, phase1Lost, wantsOf } from "./connections.ts";
@@ -168,7 +168,8 @@ function makeRoom(core: Core, from: Endpoint): void {
   const source = formatAddress(from.address);
   const evict = (sa: Phase1Sa | undefined) => sa && endPhase1(core, sa, "evicted");
   if ((core.halfOpenBySource.get(source) ?? 0) >= MOST_HALF_OPEN_PER_SOURCE) {
-    evict([...core.halfOpen, ...core.reachable].find(({ remote }) => equalAddress(remote.address, from.address)));
+    const isFrom = ({ remote }: Phase1Sa) => equalAddress(remote.address, from.address);
+    evict(core.halfOpen.values().find(isFrom) ?? core.reachable.values().find(isFrom));
   }
   if (core.halfOpen.size >= MOST_HALF_OPEN) evict(core.halfOpen.values().next().value);
 }
@@ -182,7 +183,7 @@ export function reached(core: Core, sa: Phase1Sa): void {
 
 function leaveHalfOpen(core: Core, sa: Phase1Sa): void {
   if (!core.halfOpen.delete(sa) && !core.reachable.delete(sa)) return;
-  const source = sa.opening.slice(sa.opening.indexOf(" ") + 1);
+  const source = openingAddress(sa);
   const left = core.halfOpenBySource.get(source)! - 1;
   if (left > 0) core.halfOpenBySource.set(source, left);
   else core.halfOpenBySource.delete(source);
@@ -190,10 +191,10 @@ function leaveHalfOpen(core: Core, sa: Phase1Sa): void {
 
 /**
  * What identifies a peer across SAs: its section, the ID it has proven and, where XAUTH asks for one, the user. Many users
- * may have the ID of one group.
+ * may have the ID of one group. `formatId` holds no line feed, so that no ID reads like another one with a user.
  */
 const identityKey = (peer: Peer, remoteId: Identification, user?: string): string =>
-  `${peer.name} ${remoteId.type} ${formatId(remoteId).toLowerCase()}${user === undefined ? "" : ` ${user}`}`;
+  `${peer.name} ${remoteId.type} ${formatId(remoteId).toLowerCase()}${user === undefined ? "" : `\n${user}`}`;
 
 /** Established SAs with the same peer as `sa` (the same section and identity), oldest first. */
 export function siblings(core: Core, sa: Phase1Sa): Phase1Sa[] {

@@ -9,6 +9,7 @@ import { type ClientSelector, equalSelector } from "../isakmp/identification.ts"
 import type { Configuration, Connection, Peer } from "./configuration.ts";
 import { checkConnections } from "./connections.ts";
 import { fail } from "./exchange.ts";
+import { connectionNamed, peerNamed } from "./indexes.ts";
 import { removePair, sendDeletes } from "./pairs.ts";
 import { endPhase1 } from "./phase1_sa.ts";
 import type { Core, SaPair, Want } from "./state.ts";
@@ -32,18 +33,16 @@ const staysConnection = (before: Connection, after: Connection | undefined): aft
 
 /** Puts `configuration` into use. With `restart` connections that were torn down by hand count as never touched. */
 export function reconfigure(core: Core, configuration: Configuration, restart: boolean): void {
-  const peers = new Map(configuration.peers.map((peer) => [peer.name, peer]));
-  const connections = new Map(configuration.connections.map((connection) => [connection.name, connection]));
   const stays = ({ connection, peer }: SaPair | Want) =>
-    staysPeer(peer, peers.get(peer.name)) &&
-    (connection.dynamic || staysConnection(connection, connections.get(connection.name)));
+    staysPeer(peer, peerNamed(configuration, peer.name)) &&
+    (connection.dynamic || staysConnection(connection, connectionNamed(configuration, connection.name)));
 
   core.configuration = configuration;
   if (restart) core.suspended.clear();
   for (const [key, wanted] of [...core.wants]) {
     if (stays(wanted)) {
-      wanted.peer = peers.get(wanted.peer.name)!;
-      wanted.connection = connections.get(wanted.connection.name) ?? wanted.connection;
+      wanted.peer = peerNamed(configuration, wanted.peer.name)!;
+      wanted.connection = connectionNamed(configuration, wanted.connection.name) ?? wanted.connection;
       continue;
     }
     core.wants.delete(key);
@@ -55,7 +54,7 @@ export function reconfigure(core: Core, configuration: Configuration, restart: b
     removePair(core, pair, GONE);
   }
   for (const sa of new Set([...core.sas.values(), ...core.openings.values()])) {
-    const peer = peers.get(sa.peer.name);
+    const peer = peerNamed(configuration, sa.peer.name);
     if (!staysPeer(sa.peer, peer)) endPhase1(core, sa, sa.state === "established" ? "closed" : "failed");
     else if (sa.state === "established") sa.peer = peer;
   }

@@ -39,7 +39,8 @@ export interface RevocationList extends Signed {
 
 const OID_REASON = "2.5.29.21";
 const OID_AUTHORITY_KEY = "2.5.29.35";
-const OID_DELTA = "2.5.29.27";
+/** deltaCRLIndicator: the list holds only changes. */
+export const OID_DELTA = "2.5.29.27";
 
 /** Decodes one DER CRL. @throws {CertificateError} */
 export function parseRevocationList(der: Uint8Array): RevocationList {

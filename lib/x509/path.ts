@@ -8,7 +8,7 @@
 import { equal } from "../octets/bytes.ts";
 import { type Certificate, describeCertificate, type Signed } from "./certificate.ts";
 import { forbiddenName } from "./constraints.ts";
-import type { RevocationList } from "./crl.ts";
+import { OID_DELTA, type RevocationList } from "./crl.ts";
 import { verifyOctets } from "./signature.ts";
 
 /** Why a certificate is refused. */
@@ -201,7 +201,7 @@ function checkUsage(certificate: Certificate, warnings: string[]): void {
 
 /** Extensions of lists that are not the whole list. */
 const PARTIAL: Record<string, string> = {
-  "2.5.29.27": "it is a delta CRL, which holds only changes; the whole list is needed",
+  [OID_DELTA]: "it is a delta CRL, which holds only changes; the whole list is needed",
   "2.5.29.28": "it is a list of some certificates or reasons only (issuingDistributionPoint); the whole list is needed",
 };
 const partial = (oid: string): string => PARTIAL[oid] ?? `it has an extension not understood, ${oid}`;

@@ -177,7 +177,8 @@ Deno.test("pki makes intermediate authorities, signs requests and renews; openss
   ok(inter);
   shell(`openssl req -new -newkey rsa:2048 -nodes -keyout peer.key -subj /O=My/CN=peer -out peer.csr \\
     -addext 'subjectAltName=DNS:peer.my.se,IP:10.0.0.7' -addext basicConstraints=critical,CA:TRUE
-    openssl req -new -key peer.key -subj /O=My/CN=bare -out bare.csr`);
+    openssl req -new -key peer.key -subj /O=My/CN=bare -out bare.csr
+    openssl req -new -key peer.key -subj /O=My/CN=odd -out odd.csr -addext subjectAltName=DNS:x%n.my.se`);
   const by = ["-c", "@inter.crt", "-k", "@inter.key"];
   const signed = await run("pki", "sign", ...by, "-o", "@peer.crt", "@peer.csr");
   ok(signed);
@@ -231,6 +232,7 @@ Deno.test("pki makes intermediate authorities, signs requests and renews; openss
         /forged.csr: request: it is not signed with the key that it is for/,
       ],
       [["sign", ...by, "-o", "@x.crt", "@bare.csr"], /bare.csr: it asks for no identity; -i says which it gets/],
+      [["sign", ...by, "-o", "@x.crt", "@odd.csr"], /odd.csr: it asks for an identity that is no domain name/],
       [["sign", ...by, "-o", "@x.crt", "@peer.crt"], /no PEM block CERTIFICATE REQUEST, only CERTIFICATE/],
       [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-c", "@inter.crt", "-K", "@inter.key"], /path length 0/],
       [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-c", "@ca.crt"], /-K: the authority's key is missing/],
