@@ -2,7 +2,8 @@
 import { parseArgs } from "../std/parse_args.ts";
 import { loadLibcrypto } from "../crypto/libcrypto.ts";
 import { daemonUser } from "../daemon/daemon_user.ts";
-import { Enc, type EncLog, type EncOptions } from "../daemon/enc.ts";
+import { Enc } from "../daemon/enc.ts";
+import type { EncLog, EncOptions } from "../daemon/enc_options.ts";
 import { EngineRunningError, PfkeyServer } from "../daemon/pfkey_server.ts";
 import { type MetricsAddress, MetricsServer, parseMetricsAddress } from "../daemon/metrics.ts";
 import { rcConfPath } from "../daemon/paths.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { constants, generateKeyPairSync, type KeyObject, privateEncrypt } from "node:crypto";
-import { type Bytes, concat, equalConstantTime } from "../octets/bytes.ts";
+import { type Bytes, compare, concat, equalConstantTime } from "../octets/bytes.ts";
 import { encodeNull, encodeOctetString, encodeOid, encodeSequence } from "../octets/der.ts";
 import { bitLength } from "./bignum.ts";
 import { hash, HASHES, type HashName } from "./hash.ts";
@@ -43,6 +43,15 @@ export function signRsaBare(key: KeyObject, enclosed: Uint8Array): Bytes {
   return new Uint8Array(privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, enclosed));
 }
 
+/** RSAVP1 (RFC 8017 5.2.2); undefined for what is no signature of this modulus, so that none has a second form. */
+function messageRepresentative(
+  { modulus, exponent }: { modulus: Bytes; exponent: Bytes },
+  signature: Uint8Array,
+): Bytes | undefined {
+  if (signature.length !== modulus.length || compare(signature, modulus) >= 0) return undefined;
+  return modExp(signature, exponent, modulus);
+}
+
 /**
  * Whether `signature` is the key's over `enclosed` as it is. The padded block is made and compared whole, never parsed,
  * so that no slack in it can be used to forge (RFC 8017 8.2.2).
@@ -50,11 +59,13 @@ export function signRsaBare(key: KeyObject, enclosed: Uint8Array): Bytes {
  * @throws {KeyError} when the key is no RSA key
  */
 export function verifyRsaBare(key: KeyObject | PublicKey, enclosed: Uint8Array, signature: Uint8Array): boolean {
-  const { modulus, exponent } = rsaNumbers(key);
-  if (signature.length !== modulus.length || enclosed.length + PADDING_OCTETS > modulus.length) return false;
+  const numbers = rsaNumbers(key);
+  const { modulus } = numbers;
+  const representative = messageRepresentative(numbers, signature);
+  if (!representative || enclosed.length + PADDING_OCTETS > modulus.length) return false;
   const fill = new Uint8Array(modulus.length - enclosed.length - 3).fill(0xff);
   const block = concat(Uint8Array.of(0, 1), fill, Uint8Array.of(0), enclosed);
-  return equalConstantTime(modExp(signature, exponent, modulus), block);
+  return equalConstantTime(representative, block);
 }
 
 /** Signs the hash of `data`, in a DigestInfo (RSASSA-PKCS1-v1_5). @throws as {@linkcode signRsaBare} */
@@ -94,14 +105,14 @@ export function verifyRsaPss(
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const { modulus, exponent } = rsaNumbers(key);
+  const numbers = rsaNumbers(key);
   const { hash: name, maskHash, saltOctets } = parameters;
   const hashOctets = HASHES[name].outputOctets;
-  const bits = bitLength(modulus) - 1;
+  const bits = bitLength(numbers.modulus) - 1;
   const octets = Math.ceil(bits / 8);
   const maskedOctets = octets - hashOctets - 1;
-  if (signature.length !== modulus.length || maskedOctets < saltOctets + 1) return false;
-  const power = modExp(signature, exponent, modulus);
+  const power = messageRepresentative(numbers, signature);
+  if (!power || maskedOctets < saltOctets + 1) return false;
   const block = power.subarray(power.length - octets);
   if (power.length > octets && power[0] !== 0) return false;
   const unused = 8 * octets - bits;

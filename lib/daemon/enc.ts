@@ -30,6 +30,7 @@ import {
 } from "../linux/sockets.ts";
 import { openTun, type Tun } from "../linux/tun.ts";
 import { monotonicEpoch } from "./clock.ts";
+import type { EncLog, EncOptions } from "./enc_options.ts";
 import { collectGarbage, returnFreeMemory } from "./heap.ts";
 import type { RelayEndpoint } from "./ike_relay.ts";
 import { IkeRelayServer } from "./ike_relay_server.ts";
@@ -41,27 +42,7 @@ import { PathMtus } from "./path_mtus.ts";
 import { PendingFlows } from "./pending_flows.ts";
 import { PfkeyServer } from "./pfkey_server.ts";
 
-export interface EncOptions {
-  /** Name of the interface. */
-  readonly interfaceName: string;
-  /** Fixed MTU of the interface; absent: it follows the SAs. */
-  readonly mtu?: number;
-  /** UDP encapsulation port; 0: none. */
-  readonly udpPort: number;
-  /** Packet Workers: 1 for both directions, 2 for one each. */
-  readonly workers: 1 | 2;
-  readonly libcrypto: "auto" | "off";
-  /** Knobs set before anything else, from sysctl.conf. */
-  readonly sysctls: readonly (readonly [name: string, value: string])[];
-}
-
-/** Where the engine's lines go. */
-export interface EncLog {
-  notice(text: string): void;
-  debug(text: string): void;
-}
-
-/** ESP, AH, IPv4 and IPv6 in IP. */
+/** ESP, AH, and IPv4 and IPv6 in IP, over either. */
 const PROTOCOLS = [50, 51, 4, 41];
 /** AES-GCM in UDP over an Ethernet; the first SA corrects it. */
 const FIRST_MTU = 1438;
@@ -225,21 +206,33 @@ export class Enc {
     this.#orderEnable();
     this.#relay = new IkeRelayServer(join(runDirectory(), "ike.sock"), (datagram) => this.#ikeSender.send(datagram));
     this.#stack.use(
-      new NetworkMonitor((events) => {
-        this.#noticeAll(this.#router.networkChanged(events));
-        if (events.some(({ type }) => type !== "link")) {
-          this.#noticeAll(this.#filter.setAddresses(this.#router.addresses));
-        }
-        const ownOnly = events.every((event) => event.type === "link" && event.link.index === this.#link.index);
-        if (ownOnly) return;
-        this.#pathMtus.askAgain();
-        this.#refreshPathMtus();
-      }),
+      new NetworkMonitor((events) =>
+        this.#attempt(() => {
+          this.#noticeAll(this.#router.networkChanged(events));
+          if (events.some(({ type }) => type !== "link")) {
+            this.#noticeAll(this.#filter.setAddresses(this.#router.addresses));
+          }
+          const ownOnly = events.every((event) => event.type === "link" && event.link.index === this.#link.index);
+          if (ownOnly) return;
+          this.#pathMtus.askAgain();
+          this.#refreshPathMtus();
+        })
+      ),
     );
     this.#stack.use(new PathMtuMonitor((news) => this.#heardTooBig(news)));
     this.#intervals.push(setInterval(() => this.#collectUsage(), USAGE_MS));
     this.#intervals.push(setInterval(() => this.#refreshPathMtus(), PATH_MTU_MS));
-    this.#intervals.push(setInterval(() => this.#noticeAll(this.#router.recheckPeers()), PEER_ROUTES_MS));
+    const recheckPeers = () => this.#attempt(() => this.#noticeAll(this.#router.recheckPeers()));
+    this.#intervals.push(setInterval(recheckPeers, PEER_ROUTES_MS));
+  }
+
+  /** What the kernel refuses of its tables' upkeep is told; packets go on as they did. */
+  #attempt(upkeep: () => void): void {
+    try {
+      upkeep();
+    } catch (error) {
+      this.#log.notice((error as Error).message);
+    }
   }
 
   // ---- effects of the PF_KEY core
@@ -336,14 +329,12 @@ export class Enc {
     }
     this.#commitScheduled = false;
     if (this.#stopping) return;
-    try {
+    this.#attempt(() => {
       const routes = this.#pending.routes.take();
       const filters = this.#pending.filters.take();
       if (routes) this.#noticeAll(this.#router.update(routes));
       if (filters) this.#noticeAll(this.#filter.update(filters));
-    } catch (error) {
-      this.#log.notice((error as Error).message);
-    }
+    });
     for (const effect of this.#unsaid.splice(0)) this.#say(effect);
   }
 
@@ -437,7 +428,7 @@ export class Enc {
     // Inbound SAs end here, so their path is the loopback interface's and says nothing.
     if (mtu === this.#mtu || mtu > MAX_MTU) return;
     this.#mtu = mtu;
-    setMtu(this.#netlink, this.#link, mtu);
+    this.#attempt(() => setMtu(this.#netlink, this.#link, mtu));
     this.#log.debug(`MTU of ${this.#link.name} is now ${mtu}`);
   }
 
@@ -452,6 +443,7 @@ export class Enc {
   }
 
   #refreshPathMtus(): void {
+    this.#pathMtus.keepOnly(this.#destinations.values());
     for (const [id, destination] of this.#destinations) {
       this.#workers.order({ order: "pathMtu", id, mtu: this.#pathMtus.of(destination) });
     }

@@ -66,6 +66,14 @@ export class PathMtus {
     return this.of(destination) !== before;
   }
 
+  /** Forgets all peers but these. */
+  keepOnly(destinations: Iterable<Address>): void {
+    const keys = new Set(Array.from(destinations, formatAddress));
+    for (const table of [this.#asked, this.#heard, this.#answered]) {
+      for (const key of table.keys()) if (!keys.has(key)) table.delete(key);
+    }
+  }
+
   /** Addresses, routes or links have changed. */
   askAgain(): void {
     this.#asked.clear();

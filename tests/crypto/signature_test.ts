@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { generateKeyPairSync, sign, verify } from "node:crypto";
+import { fromBigInt, toBigInt } from "../../lib/crypto/bignum.ts";
 import { hash, type HashName } from "../../lib/crypto/hash.ts";
 import {
   describeKey,
@@ -96,6 +97,20 @@ Deno.test("RSA over a bare hash value is what OpenSSL makes, and IKE's check ref
     assertEquals(formatHex(rsaNumbers(publicKey).modulus), vector.modulus!);
     assertEquals(encodePublicKey(rsaPublicKey(rsaNumbers(key))), encodePublicKey(publicKey));
     assertEquals(encodePem("RSA PUBLIC KEY", encodeRsaPublicKey(publicKey)), vector.pkcs1PublicKey);
+  }
+});
+
+Deno.test("a signature plus the modulus, the same number to an exponentiation, is refused", () => {
+  const key = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey as KeyObject;
+  const { modulus } = rsaNumbers(key);
+  for (let i = 0, tried = 0; tried < 3; i++) {
+    const value = hash("sha1", Uint8Array.of(i >> 8, i));
+    const signature = signRsaBare(key, value);
+    const sum = toBigInt(signature) + toBigInt(modulus);
+    if (sum >> BigInt(8 * modulus.length)) continue;
+    tried++;
+    assert(verifyRsaBare(key, value, signature));
+    assert(!verifyRsaBare(key, value, fromBigInt(sum, modulus.length)));
   }
 });
 

@@ -32,6 +32,14 @@ Deno.test("the kernel is asked once in a while, and may have no answer", () => {
   assertEquals(unreachable.of(PEER), 0);
 });
 
+Deno.test("peers that are none any more are forgotten", () => {
+  const mtus = new PathMtus(() => 1500, () => 0);
+  const other = parseAddress("192.0.2.2");
+  for (const peer of [PEER, other]) assertEquals(mtus.heard(peer, 1300), true);
+  mtus.keepOnly([other]);
+  assertEquals([mtus.of(PEER), mtus.of(other)], [1500, 1300]);
+});
+
 Deno.test("that the kernel has heard it first is news, too", () => {
   let now = 0;
   let kernel = 9000;
