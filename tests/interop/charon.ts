@@ -5,7 +5,7 @@ import { type Background, type ExecResult, type Host, waitFor } from "../netns/t
 /** Plugins in the order in which they are asked; openssl before aes for speed, kernel-libipsec before kernel-netlink. */
 const PLUGINS =
   "random nonce openssl aes des blowfish sha1 sha2 md5 gmp hmac kdf gcm curve25519 drbg pem pkcs1 pkcs8 " +
-  "x509 revocation constraints pubkey xcbc cmac kernel-libipsec kernel-netlink socket-default updown resolve attr " +
+  "x509 revocation constraints pubkey xcbc cmac kernel-libipsec kernel-netlink socket-default updown attr " +
   "xauth-generic unity vici";
 
 /** What swanctl looks for; a folder that is missing is an error line. */
