@@ -1,6 +1,7 @@
 /** Files of certpatch and pki: certificates, CRLs and private keys. @module */
 import { encodePem, encodePrivateKey, type KeyObject, parsePrivateKey } from "../crypto/signature.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
+import { CertificateError } from "../x509/error.ts";
 import { decodeFile } from "../x509/pem.ts";
 import { CommandError, reason } from "./command.ts";
 
@@ -12,6 +13,16 @@ export function fromFile<T>(path: string, decode: (octets: Uint8Array) => T): T 
     if (error instanceof CommandError) throw error;
     const why = error instanceof Deno.errors.NotFound ? "it does not exist" : (error as Error).message;
     throw new CommandError(`${path}: ${why}`);
+  }
+}
+
+/** What `work` makes of what a file holds; what is wrong with that names it. @throws {CommandError} */
+export function about<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof CertificateError) throw new CommandError(`${path}: ${error.message}`);
+    throw error;
   }
 }
 

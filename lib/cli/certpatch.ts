@@ -1,9 +1,9 @@
 /** `ipsecbox certpatch`: OpenBSD's certpatch(8), which puts a subjectAltName into a certificate. @module */
-import { patchIdentities } from "../x509/build.ts";
 import { parseCertificate } from "../x509/certificate.ts";
 import { CertificateError } from "../x509/error.ts";
 import { describeIdentity } from "../x509/identity.ts";
 import { decodeFile } from "../x509/pem.ts";
+import { patchIdentities } from "../x509/rewrite.ts";
 import { verifyOctets } from "../x509/signature.ts";
 import { publicKeyOf } from "../crypto/signature.ts";
 import { CommandError } from "./command.ts";

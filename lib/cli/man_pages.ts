@@ -1297,7 +1297,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "ipsecbox-pki.8": {
-    source: "aec6eab6c97c4aa2",
+    source: "2b2d7358248d0e92",
     text: `IPSECBOX-PKI(8)             System Manager's Manual            IPSECBOX-PKI(8)
 
 NAME
@@ -1339,9 +1339,9 @@ DESCRIPTION
              the identities those of -i; without -i those that it asks for:
              read what is printed.  A request makes nobody an authority
 
-     renew   a certificate with the name, key and identities of one that nears
-             its end.  Of an authority that signed itself: -c and OLD.crt are
-             the same file
+     renew   a certificate that says what one that nears its end says: name,
+             key, identities and every other extension.  Of an authority that
+             signed itself: -c and OLD.crt are the same file
 
      crl     a list of revoked certificates.  What the file lists already
              stays listed.  It goes to /etc/isakmpd/crls/. REASON is

@@ -38,8 +38,8 @@ cert   a new key for a peer, and a certificate of the authority for it. -i is th
 sign   a certificate for a peer that made its key itself and sends a request (PKCS#10) for it.
        Name and key are those of the request, the identities those of -i; without -i those that
        it asks for: read what is printed. A request makes nobody an authority
-renew  a certificate with the name, key and identities of one that nears its end. Of an authority
-       that signed itself: -c and OLD.crt are the same file
+renew  a certificate that says what one that nears its end says: name, key, identities and every
+       other extension. Of an authority that signed itself: -c and OLD.crt are the same file
 crl    a list of revoked certificates. What the file lists already stays listed. It goes to
        /etc/isakmpd/crls/. REASON is ${Object.keys(revocationReasons()).join(", ")}
 show   certificates, requests, CRLs and keys in words

@@ -7,9 +7,11 @@ import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { forbiddenName } from "../x509/constraints.ts";
 import { describeIdentity, type Identity } from "../x509/identity.ts";
 import { nameFromText } from "../x509/name.ts";
+import { signedBy } from "../x509/path.ts";
 import { decodeFile } from "../x509/pem.ts";
 import { parseRequest } from "../x509/request.ts";
-import { fromFile, readCertificate, readPrivateKey, writePem, writePrivateKey } from "./certificate_files.ts";
+import { renewCertificate } from "../x509/rewrite.ts";
+import { about, fromFile, readCertificate, readPrivateKey, writePem, writePrivateKey } from "./certificate_files.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
 import { guessType, identityFromText, identityType, isWellFormed } from "./identity_words.ts";
@@ -70,7 +72,7 @@ function issuerOf(options: Options, certificate: string, key: string): Required<
   const caFile = options.need(certificate, "the authority's certificate");
   const keyFile = options.need(key, "the authority's key");
   const issuer = { certificate: readCertificate(caFile), key: readPrivateKey(keyFile) };
-  checkKey(issuer.certificate, issuer.key);
+  about(keyFile, () => checkKey(issuer.certificate, issuer.key));
   if (issuer.certificate.basicConstraints?.ca === false) fail(`${caFile}: it is not an authority's certificate`);
   const { notAfter } = issuer.certificate;
   if (notAfter.at < Date.now()) {
@@ -88,14 +90,16 @@ function validity(options: Options, issuer?: Certificate): { notBefore: number; 
   return { notBefore, notAfter: Math.min(notBefore + days * DAY_MS, issuer?.notAfter.at ?? Infinity), days };
 }
 
-/** A new certificate, unless the issuer's own certificate forbids its names. */
-function issue(request: Omit<CertificateRequest, "serial" | "hash">, issuer: Issuer): Bytes {
-  const der = buildCertificate({ ...request, serial: newSerial(), hash: HASH }, issuer);
-  const { nameConstraints, subject } = issuer.certificate ?? {};
-  const why = nameConstraints && forbiddenName(nameConstraints, parseCertificate(der));
-  if (why) throw new CommandError(`${why} by the name constraints of ${subject!.text}`);
+/** A certificate, unless the issuer's own certificate forbids its names. */
+function allowed(der: Bytes, { certificate }: Issuer): Bytes {
+  const why = certificate?.nameConstraints && forbiddenName(certificate.nameConstraints, parseCertificate(der));
+  if (why) throw new CommandError(`${why} by the name constraints of ${certificate!.subject.text}`);
   return der;
 }
+
+/** A new certificate, unless the issuer's own certificate forbids its names. */
+const issue = (request: Omit<CertificateRequest, "serial" | "hash">, issuer: Issuer): Bytes =>
+  allowed(buildCertificate({ ...request, serial: newSerial(), hash: HASH }, issuer), issuer);
 
 /** The openssl command that signs what `input` names. */
 function signing(
@@ -233,19 +237,19 @@ export function renew(options: Options): number {
   const caFile = options.need("c", "the authority's certificate");
   const isOwn = equal(readCertificate(caFile).der, old.der);
   const issuer = isOwn ? { key: readPrivateKey(keyFile) } : issuerOf(options, "c", "k");
-  if (isOwn) checkKey(old, issuer.key);
   const above = isOwn ? old : (issuer as Required<Issuer>).certificate;
+  if (isOwn) about(keyFile, () => checkKey(old, issuer.key));
   if (above.subject.key !== old.issuer.key) {
     throw new CommandError(`${path}: ${above.subject.text} did not issue it, ${old.issuer.text} did`);
   }
-  const { subject, spki, alternativeNames: identities, basicConstraints, otherNames } = old;
-  if (otherNames.length > 0) throw new CommandError(`${path}: it has names that are not known here; make a new one`);
-  if (old.nameConstraints) throw new CommandError(`${path}: its name constraints would be lost; use openssl`);
+  // Whoever wrote it could otherwise have it say whatever they like.
+  if (!signedBy(old, above)) throw new CommandError(`${path}: its signature is not that of ${above.subject.text}`);
   const times = validity(options, isOwn ? undefined : above);
-  const authority = basicConstraints?.ca ? { pathLength: basicConstraints.pathLength } : undefined;
-  writePem(certificateFile, "CERTIFICATE", issue({ subject, spki, identities, authority, ...times }, issuer));
+  const renewal = { ...times, serial: newSerial(), hash: HASH } as const;
+  const { der, extensions } = about(path, () => renewCertificate(old, renewal, issuer));
+  writePem(certificateFile, "CERTIFICATE", allowed(der, issuer));
+  const { subject } = old;
   const publicKey = `${certificateFile.replace(/\.crt$/, "")}.pub`;
-  const extensions = authority ? authorityExtensions(authority) : peerExtensions(identities);
   tell(
     ...(isOwn
       ? [

@@ -1,4 +1,4 @@
-/** Making certificates and CRLs: what certpatch(8) and the procedure of README.PKI need. @module */
+/** Making certificates and CRLs: what the procedure of README.PKI needs. @module */
 import { encodePublicKey, type KeyObject, type PublicKey } from "../crypto/signature.ts";
 import { hash, type HashName } from "../crypto/hash.ts";
 import { type Bytes, equal } from "../octets/bytes.ts";
@@ -12,17 +12,10 @@ import {
   encodeOid,
   encodeSequence,
   encodeUnsigned,
-  expectTag,
   readDer,
 } from "../octets/der.ts";
 import { parseHex } from "../octets/hex.ts";
-import {
-  type Certificate,
-  encodeSerial,
-  OID_SUBJECT_ALTERNATIVE_NAME,
-  parseCertificate,
-  readSigned,
-} from "./certificate.ts";
+import { type Certificate, encodeSerial, OID_AUTHORITY_KEY, OID_SUBJECT_ALTERNATIVE_NAME } from "./certificate.ts";
 import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import type { DistinguishedName } from "./name.ts";
@@ -43,10 +36,12 @@ const NAME_TAGS: Record<Identity["type"], number> = {
 export const encodeGeneralNames = (identities: readonly Identity[]): Bytes =>
   encodeSequence(...identities.map(({ type, octets }) => encodeDer(NAME_TAGS[type], octets)));
 
-const extension = (oid: string, critical: boolean, value: Uint8Array): Bytes =>
+/** One Extension. */
+export const extension = (oid: string, critical: boolean, value: Uint8Array): Bytes =>
   encodeSequence(encodeOid(oid), ...(critical ? [TRUE] : []), encodeOctetString(value));
 
-const subjectAlternativeName = (identities: readonly Identity[], critical: boolean): Bytes =>
+/** The subjectAltName extension. */
+export const subjectAlternativeName = (identities: readonly Identity[], critical: boolean): Bytes =>
   extension(OID_SUBJECT_ALTERNATIVE_NAME, critical, encodeGeneralNames(identities));
 
 /** UTCTime up to 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5). */
@@ -56,6 +51,10 @@ export function encodeTime(at: number): Bytes {
   const text = `${utc ? digits.slice(2) : digits}Z`;
   return encodeDer(utc ? DER.UTC_TIME : DER.GENERALIZED_TIME, Uint8Array.from(text, (c) => c.charCodeAt(0)));
 }
+
+/** Validity, from both times. */
+export const encodeValidity = (times: { readonly notBefore: number; readonly notAfter: number }): Bytes =>
+  encodeSequence(encodeTime(times.notBefore), encodeTime(times.notAfter));
 
 /** keyUsage from its bit numbers (RFC 5280 section 4.2.1.3): trailing zero bits are not written. */
 function keyUsage(bits: readonly number[]): Bytes {
@@ -73,11 +72,15 @@ function keyIdentifier(spki: Uint8Array): Bytes {
 }
 
 /** The identifier by which a certificate's own issues refer to its key. */
-const identifierOf = ({ subjectKeyIdentifier, spki }: Certificate): Bytes =>
+export const identifierOf = ({ subjectKeyIdentifier, spki }: Certificate): Bytes =>
   subjectKeyIdentifier ? parseHex(subjectKeyIdentifier) : keyIdentifier(spki);
 
+/** authorityKeyIdentifier with the issuer's identifier. */
+export const authorityKeyIdentifier = (identifier: Uint8Array): Bytes =>
+  extension(OID_AUTHORITY_KEY, false, encodeSequence(encodeDer(contextTag(0, false), identifier)));
+
 /** Signs a tbs and puts the frame around it. */
-function frame(tbs: Uint8Array, key: KeyObject, algorithm: SignatureAlgorithm): Bytes {
+export function frame(tbs: Uint8Array, key: KeyObject, algorithm: SignatureAlgorithm): Bytes {
   return encodeSequence(tbs, encodeAlgorithm(algorithm), encodeBitString(signOctets(key, algorithm, tbs)));
 }
 
@@ -117,14 +120,14 @@ export function buildCertificate(request: CertificateRequest, issuer: Issuer): B
     // RFC 5280 section 4.2.1.6: critical when the subject is empty.
     ...(identities.length > 0 ? [subjectAlternativeName(identities, subject.empty)] : []),
     extension("2.5.29.14", false, encodeOctetString(keyIdentifier(spki))),
-    extension("2.5.29.35", false, encodeSequence(encodeDer(contextTag(0, false), issuerIdentifier))),
+    authorityKeyIdentifier(issuerIdentifier),
   ];
   const tbs = encodeSequence(
     encodeDer(contextTag(0), encodeUnsigned(Uint8Array.of(2))),
     encodeUnsigned(request.serial),
     encodeAlgorithm(algorithm),
     issuer.certificate?.subject.der ?? subject.der,
-    encodeSequence(encodeTime(request.notBefore), encodeTime(request.notAfter)),
+    encodeValidity(request),
     subject.der,
     spki,
     encodeDer(contextTag(3), encodeSequence(...extensions)),
@@ -141,46 +144,6 @@ export function checkKey(certificate: Certificate, key: KeyObject): void {
 function certificateKey(certificate: Certificate): PublicKey {
   if (certificate.key) return certificate.key;
   throw new CertificateError(`the key of ${certificate.subject.text} is of a kind that is not supported`);
-}
-
-/** The result of {@linkcode patchIdentities}. */
-export interface Patched {
-  readonly der: Bytes;
-  readonly algorithm: SignatureAlgorithm;
-}
-
-/**
- * The same certificate with `identities` as its only subjectAltName, critical, signed anew by `key` with the hash of its
- * former signature (RSA keys with PKCS#1 v1.5). Everything else stays octet by octet; the version becomes 3.
- *
- * @throws {CertificateError}
- */
-export function patchIdentities(der: Uint8Array, identities: readonly Identity[], key: KeyObject): Patched {
-  const { algorithmOid, algorithm: former } = parseCertificate(der);
-  const { fields } = readSigned(der, "certificate");
-  if (!former) throw new CertificateError(`its signature algorithm ${algorithmOid} is not supported`);
-  const isOurs = former.key === key.asymmetricKeyType && !former.pss;
-  const algorithm = isOurs ? former : algorithmFor(key, former.hash);
-  if (fields[0].tag === contextTag(0)) fields.shift();
-  const list = fields.find((field) => field.tag === contextTag(3));
-  const san = encodeOid(OID_SUBJECT_ALTERNATIVE_NAME);
-  const kept = list
-    ? derChildren(readDer(list.content, DER.SEQUENCE)).filter((element) => {
-      return !equal(derChildren(expectTag(element, DER.SEQUENCE, "extension"))[0].raw, san);
-    })
-    : [];
-  const [serial, , ...rest] = fields.filter((field) => field !== list);
-  const tbs = encodeSequence(
-    encodeDer(contextTag(0), encodeUnsigned(Uint8Array.of(2))),
-    serial.raw,
-    encodeAlgorithm(algorithm),
-    ...rest.map(({ raw }) => raw),
-    encodeDer(
-      contextTag(3),
-      encodeSequence(...kept.map(({ raw }) => raw), subjectAlternativeName(identities, true)),
-    ),
-  );
-  return { der: frame(tbs, key, algorithm), algorithm };
 }
 
 /** One revoked certificate. `reason` is the number of RFC 5280 section 5.3.1. */
@@ -210,7 +173,6 @@ export function buildRevocationList(
       : [encodeSequence(extension("2.5.29.21", false, encodeDer(DER.ENUMERATED, Uint8Array.of(reason))))];
     return encodeSequence(encodeSerial(serial), encodeTime(at), ...extensions);
   });
-  const identifier = encodeSequence(encodeDer(contextTag(0, false), identifierOf(authority.certificate)));
   const tbs = encodeSequence(
     encodeUnsigned(Uint8Array.of(1)),
     encodeAlgorithm(algorithm),
@@ -221,7 +183,7 @@ export function buildRevocationList(
     encodeDer(
       contextTag(0),
       encodeSequence(
-        extension("2.5.29.35", false, identifier),
+        authorityKeyIdentifier(identifierOf(authority.certificate)),
         extension("2.5.29.20", false, encodeUnsigned(list.number)),
       ),
     ),

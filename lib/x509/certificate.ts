@@ -96,6 +96,7 @@ export interface Certificate extends Signed {
 }
 
 export const OID_SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+export const OID_AUTHORITY_KEY = "2.5.29.35";
 
 /** Calls `decode`, turning errors of the library and of DER into {@linkcode CertificateError}s that say what was read. */
 export function decoding<T>(what: string, decode: () => T): T {
@@ -157,10 +158,13 @@ export function readTime(element: DerElement | undefined, what: string): Certifi
   return { at, utc: match[7] === "Z" };
 }
 
-interface RawExtension {
+/** An Extension, and what its value holds. */
+export interface RawExtension {
   readonly oid: string;
   readonly critical: boolean;
   readonly value: Bytes;
+  /** All of it. */
+  readonly raw: Uint8Array;
 }
 
 /** The extensions of `[number] EXPLICIT Extensions`. @throws {CertificateError} on one that occurs twice */
@@ -172,7 +176,7 @@ export function readExtensions(list: DerElement | undefined, what: string): RawE
     if (parts.length !== (hasCritical ? 3 : 2)) throw new DecodeError("extension: parts that do not belong to it");
     const value = expectTag(parts[hasCritical ? 2 : 1], DER.OCTET_STRING, "extension").content;
     const flag = hasCritical && parts[1].content.length === 1 && parts[1].content[0] !== 0;
-    return { oid: derOid(parts[0]), critical: flag, value: value.slice() as Bytes };
+    return { oid: derOid(parts[0]), critical: flag, value: value.slice() as Bytes, raw: extension.raw };
   });
   for (const { oid } of found) {
     if (found.filter((other) => other.oid === oid).length > 1) {
@@ -239,7 +243,7 @@ const EXTENSIONS: Record<string, (extension: RawExtension, into: Mutable<Certifi
   },
   // Any policy will do, so a critical certificatePolicies restricts nothing here.
   "2.5.29.32": () => {},
-  "2.5.29.35": ({ value }, into) => {
+  [OID_AUTHORITY_KEY]: ({ value }, into) => {
     const { keyIdentifier } = AsnConvert.parse(value, AuthorityKeyIdentifier);
     into.authorityKeyIdentifier = keyIdentifier && formatHex(new Uint8Array(keyIdentifier.buffer));
   },

@@ -9,6 +9,7 @@ import {
   type CertificateTime,
   checkInnerAlgorithm,
   decoding,
+  OID_AUTHORITY_KEY,
   readExtensions,
   readSigned,
   readTime,
@@ -38,7 +39,6 @@ export interface RevocationList extends Signed {
 }
 
 const OID_REASON = "2.5.29.21";
-const OID_AUTHORITY_KEY = "2.5.29.35";
 /** deltaCRLIndicator: the list holds only changes. */
 export const OID_DELTA = "2.5.29.27";
 

@@ -74,7 +74,7 @@ class RefusalError extends Error {
 const date = (at: number): string => new Date(at).toISOString().replace(".000Z", "Z");
 
 /** Whether `issuer`'s key signed `what`. Not asked of keys and algorithms that we do not have. */
-function signedBy({ algorithm, tbs, signature }: Signed, { key, pssOnly }: Certificate): boolean {
+export function signedBy({ algorithm, tbs, signature }: Signed, { key, pssOnly }: Certificate): boolean {
   if (!algorithm || !key) return false;
   if (pssOnly && !algorithm.pss) return false;
   // RFC 4055 section 3.1: the same hashes, and a salt at least as long.

@@ -266,6 +266,71 @@ Deno.test("pki makes intermediate authorities, signs requests and renews; openss
   }
 });
 
+Deno.test("a renewed certificate says all that the old one said, as openssl's own does, or there is none", async () => {
+  using place = folder();
+  const { run, shell } = place;
+  // A root with constraints, one of version 1 as README.PKI's commands make it, and what they issued.
+  shell(`printf '%s\\n' '[req]' 'distinguished_name=dn' '[dn]' >cnf
+    openssl req -config cnf -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /O=My/CN=CA -days 30 \\
+      -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign,cRLSign,digitalSignature \\
+      -addext 'nameConstraints=permitted;DNS:my.se,excluded;DNS:bad.my.se' -addext certificatePolicies=1.2.3
+    for name in v1 gw odd forged; do
+      openssl req -config cnf -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $name.key -out $name.csr -subj /O=My/CN=$name
+    done
+    openssl x509 -req -in v1.csr -signkey v1.key -days 30 -out v1.crt
+    issue() { openssl x509 -req -in $1.csr -CA ca.crt -CAkey $2 -CAcreateserial -days 30 -extfile $1.ext -out $1.crt; }
+    cat >gw.ext <<END
+basicConstraints=CA:FALSE
+keyUsage=digitalSignature,keyEncipherment
+extendedKeyUsage=critical,ipsecIKE,1.3.6.1.5.5.8.2.2
+subjectAltName=critical,DNS:gw.my.se,URI:http://gw.my.se/,otherName:1.2.3.4;UTF8:x
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid,issuer:always
+certificatePolicies=critical,1.2.3
+crlDistributionPoints=URI:http://my.se/crl
+authorityInfoAccess=OCSP;URI:http://my.se/
+nsComment=text
+END
+    issue gw ca.key
+    echo '1.2.3.4=ASN1:NULL' >odd.ext
+    issue odd ca.key
+    cp gw.ext forged.ext
+    openssl genpkey -algorithm RSA -out other.key
+    openssl req -config cnf -x509 -key other.key -out other.crt -subj /O=My/CN=CA
+    openssl x509 -req -in forged.csr -CA other.crt -CAkey other.key -set_serial 7 -extfile gw.ext -out forged.crt`);
+  const said = (name: string) =>
+    shell(`openssl x509 -in ${name} -noout -text -certopt no_serial,no_validity,no_sigdump -nameopt RFC2253`)
+      // That of the issuer's key, and no more of the issuer, whose own certificate may be renewed.
+      .replace(/keyid:(.*)\n *DirName:.*\n *serial:.*/, "$1");
+  const by = ["-c", "@ca.crt", "-k", "@ca.key"];
+  const gw = await run("pki", "renew", ...by, "-o", "@gw2.crt", "-d", "20", "@gw.crt");
+  const ca = await run("pki", "renew", ...by, "-o", "@ca2.crt", "@ca.crt");
+  const v1 = await run("pki", "renew", "-c", "@v1.crt", "-k", "@v1.key", "-o", "@v12.crt", "@v1.crt");
+  const names = ["gw", "ca", "v1"];
+  [gw, ca, v1].forEach(ok);
+  assertMatch(
+    said("gw.crt"),
+    /ipsec Internet Key Exchange[^]*URI:http:\/\/gw.my.se\/, othername:[^]*URI:http:\/\/my.se\/crl/,
+  );
+  assertMatch(said("v1.crt"), /Version: 1 /);
+  for (const name of names) assertEquals(said(`${name}2.crt`), said(`${name}.crt`));
+  assertEquals(shell("openssl verify -CAfile ca2.crt gw2.crt"), "gw2.crt: OK\n");
+  for (const name of names) Deno.removeSync(`${place.path}/${name}2.crt`);
+  shell(`set -e\n${gw.err}${ca.err}${v1.err}`);
+  for (const name of names) assertEquals(said(`${name}2.crt`), said(`${name}.crt`));
+
+  for (
+    const [name, message] of [
+      ["odd", /odd.crt: its extension 1.2.3.4 may not hold of another certificate: make a new one\n$/],
+      ["forged", /forged.crt: its signature is not that of \/O=My\/CN=CA\n$/],
+    ] as const
+  ) {
+    const { status, err } = await run("pki", "renew", ...by, "-o", "@x.crt", `@${name}.crt`);
+    assertEquals(status, 1);
+    assertMatch(err, message);
+  }
+});
+
 Deno.test("pki shows names and certificates as a policy has them", async () => {
   using place = folder();
   const { run, shell } = place;

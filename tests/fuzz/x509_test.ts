@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseCertificate } from "../../lib/x509/certificate.ts";
 import { parseRevocationList } from "../../lib/x509/crl.ts";
-import { patchIdentities } from "../../lib/x509/build.ts";
+import { patchIdentities } from "../../lib/x509/rewrite.ts";
 import { CertificateError } from "../../lib/x509/error.ts";
 import { carries, identitiesOf } from "../../lib/x509/identity.ts";
 import { nameFromText, parseName } from "../../lib/x509/name.ts";

@@ -1,13 +1,14 @@
 // Certificates and CRLs that we make: read by ourselves, and judged by openssl.
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { encodePem, encodePublicKey } from "../../lib/crypto/signature.ts";
-import { buildCertificate, buildRevocationList, encodeTime, patchIdentities } from "../../lib/x509/build.ts";
+import { buildCertificate, buildRevocationList, encodeTime } from "../../lib/x509/build.ts";
 import { parseCertificate } from "../../lib/x509/certificate.ts";
 import { parseRevocationList } from "../../lib/x509/crl.ts";
 import { CertificateError } from "../../lib/x509/error.ts";
 import { describeIdentity } from "../../lib/x509/identity.ts";
 import { nameFromText } from "../../lib/x509/name.ts";
 import { validatePath } from "../../lib/x509/path.ts";
+import { patchIdentities } from "../../lib/x509/rewrite.ts";
 import { certificate, derOf, fqdn, key, NOW, refused, trust } from "./fixtures.ts";
 
 const hour = 3600_000;
