@@ -85,6 +85,8 @@ const ONE = encodeUnsigned(new Uint8Array([1]));
 const PEM = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g;
 const PRIVATE_LABELS = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"];
 const KINDS = "RSA, DSA and ECDSA keys are known here";
+/** What every peer knows. */
+const MAKES_KEY = '"openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out FILE" makes one';
 const PUBLIC_LABELS = ["PUBLIC KEY", "RSA PUBLIC KEY"];
 
 /** The DER octets in `input`: itself, or the first PEM block with one of the labels. */
@@ -155,9 +157,15 @@ function convert<Key>(what: string, make: () => Key): Key {
  */
 export function parsePrivateKey(input: string | Uint8Array): KeyObject {
   const der = derOf(input, "private key", PRIVATE_LABELS);
-  const key = convert("private key", () => pkcs8(toPkcs8(der)));
+  const key = convert("private key", () => {
+    const whole = toPkcs8(der);
+    const [, algorithm] = derChildren(readDer(whole, DER.SEQUENCE, "private key"), "private key");
+    const [oid, curve] = derChildren(algorithm, "private key");
+    if (derOid(oid) === KEY_OIDS.ec) ecCurve(derOid(curve, "EC curve")); // others are damaged to node:crypto, or good
+    return pkcs8(whole);
+  });
   if (!PRIVATE_KINDS.includes(key.asymmetricKeyType ?? "")) {
-    throw new KeyError(`Cannot use private key of type ${key.asymmetricKeyType}: ${KINDS}`);
+    throw new KeyError(`Cannot use private key of type ${key.asymmetricKeyType}: ${KINDS}; ${MAKES_KEY}`);
   }
   return key;
 }

@@ -82,19 +82,20 @@ export class Credentials {
   sign(task: SignTask, done: (result: ComputationResult) => void): void {
     const scheme = SCHEMES[task.method];
     if (!scheme) return done(failed(`method ${task.method} has no signature`));
+    const path = this.#privateKeyPath(task.localId);
     let privateKey: Bytes;
     let certificates: readonly Certificate[];
     try {
-      const key = parsePrivateKey(readPrivateFile(this.#privateKeyPath(task.localId), "private key"));
+      const key = parsePrivateKey(readPrivateFile(path, "private key"));
       privateKey = encodePrivateKey(key);
       certificates = this.certificates?.ownChain(task.localId, task.requests) ?? [];
     } catch (error) {
       if (!(error instanceof PrivateFileError || error instanceof KeyError)) throw error;
-      return done(failed(error.message));
+      return done(failed(error instanceof KeyError ? `${path}: ${error.message}` : error.message));
     }
     this.pool.run({ op: "sign", scheme, privateKey, octets: task.octets }, (signature, error) => {
       privateKey.fill(0);
-      done(signature ? { ok: true, value: { signature, certificates } } : failed(error!));
+      done(signature ? { ok: true, value: { signature, certificates } } : failed(`${path}: ${error}`));
     });
   }
 
