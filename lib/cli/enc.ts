@@ -145,11 +145,11 @@ export async function run(args: string[]): Promise<number> {
     udpPorts: options.udpPort ? [options.udpPort] : [],
     tun: options.interfaceName,
   });
-  if (!check) confine({ keep: KEPT, groups: daemons && [daemons.gid], environment });
   const log = logTo(verbose);
   let enc: Enc | undefined;
   let metrics: MetricsServer | undefined;
   try {
+    if (!check) confine({ keep: KEPT, groups: daemons && [daemons.gid], environment });
     enc = await Enc.start(options, log);
     if (address) metrics = MetricsServer.listen(address, log.notice);
   } catch (error) {

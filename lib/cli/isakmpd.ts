@@ -156,7 +156,11 @@ export async function run(args: string[]): Promise<number> {
     handOver(user, { files, fifos: fifo === "-" ? [] : [fifo] });
   }
   const environment = holdersInTheWay({ udpPorts: [options.ports.ike, options.ports.nat] });
-  confine({ keep: socketCapabilities(), user, groups: user && [], environment });
+  try {
+    confine({ keep: socketCapabilities(), user, groups: user && [], environment });
+  } catch (error) {
+    throw failure(error);
+  }
   if (warning) print(`isakmpd: ${warning}\n`, Deno.stderr);
   const log = new Log(options.foreground ? stderrSink() : syslogSink("isakmpd"));
   for (const { name, level } of options.debug) log.setLevel(name, level);

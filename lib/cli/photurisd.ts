@@ -115,7 +115,11 @@ export async function run(args: string[]): Promise<number> {
     ? [...socketCapabilities(), "DAC_READ_SEARCH"]
     : socketCapabilities();
   const environment = holdersInTheWay({ udpPorts: [options.port] });
-  confine({ keep, user, groups: user && [], environment });
+  try {
+    confine({ keep, user, groups: user && [], environment });
+  } catch (error) {
+    throw failure(error);
+  }
   if (warning) print(`photurisd: ${warning}\n`, Deno.stderr);
   const log = options.foreground ? stderrSink() : syslogSink("photurisd");
   let daemon: Photurisd;

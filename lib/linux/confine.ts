@@ -92,7 +92,7 @@ function againWith(more: Readonly<Record<string, string>>): () => never {
  * up for that, the call does not come back: the program begins anew, and the same call then finds nothing left to do. To
  * be called before anything is opened or written. Who is not root has nothing to give up.
  *
- * @throws {SystemError} when the user cannot be changed; what else the kernel refuses stays as it was
+ * @throws {SystemError} when it cannot become the user or leave its groups; what else the kernel refuses stays as it was
  */
 export function confine({ keep, user, groups, environment = {} }: Confinement): void {
   const isAgain = Deno.env.get(MARK) !== undefined;
@@ -102,8 +102,10 @@ export function confine({ keep, user, groups, environment = {} }: Confinement): 
   const dropped = excess(keep).filter((number) => prctl(PR_CAPBSET_DROP, BigInt(number), 0n, 0n, 0n) === 0);
   if (dropped.length === 0 && !user) return;
   const executeAgain = againWith(environment);
-  if (groups) setgroups(BigInt(groups.length), new Uint8Array(new Uint32Array(groups).buffer));
+  const inGroups = groups ? setgroups(BigInt(groups.length), new Uint8Array(new Uint32Array(groups).buffer)) : 0;
   if (user) {
+    // Who stays root misses groups where they are needed; who is nobody must not have root's.
+    check(inGroups, `leave root's groups to become user ${user.uid}`);
     prctl(PR_SET_KEEPCAPS, 1n, 0n, 0n, 0n);
     check(setresgid(user.gid, user.gid, user.gid), `become group ${user.gid}`);
     check(setresuid(user.uid, user.uid, user.uid), `become user ${user.uid}`);
