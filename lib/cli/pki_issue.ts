@@ -9,6 +9,7 @@ import { describeIdentity, type Identity } from "../x509/identity.ts";
 import { nameFromText } from "../x509/name.ts";
 import { signedBy } from "../x509/path.ts";
 import { decodeFile } from "../x509/pem.ts";
+import { demandingPolicy } from "../x509/policies.ts";
 import { parseRequest } from "../x509/request.ts";
 import { renewCertificate } from "../x509/rewrite.ts";
 import { about, fromFile, readCertificate, readPrivateKey, writePem, writePrivateKey } from "./certificate_files.ts";
@@ -90,14 +91,21 @@ function validity(options: Options, issuer?: Certificate): { notBefore: number; 
   return { notBefore, notAfter: Math.min(notBefore + days * DAY_MS, issuer?.notAfter.at ?? Infinity), days };
 }
 
-/** A certificate, unless the issuer's own certificate forbids its names. */
+/** A certificate, unless the issuer's own certificate forbids its names or demands a policy. */
 function allowed(der: Bytes, { certificate }: Issuer): Bytes {
-  const why = certificate?.nameConstraints && forbiddenName(certificate.nameConstraints, parseCertificate(der));
-  if (why) throw new CommandError(`${why} by the name constraints of ${certificate!.subject.text}`);
+  if (!certificate) return der;
+  const made = parseCertificate(der);
+  const why = certificate.nameConstraints && forbiddenName(certificate.nameConstraints, made);
+  if (why) throw new CommandError(`${why} by the name constraints of ${certificate.subject.text}`);
+  if (demandingPolicy([made, certificate])) {
+    throw new CommandError(
+      `${certificate.subject.text} demands a certificate policy, which it would not have; use openssl`,
+    );
+  }
   return der;
 }
 
-/** A new certificate, unless the issuer's own certificate forbids its names. */
+/** A new certificate, if it is {@linkcode allowed}. */
 const issue = (request: Omit<CertificateRequest, "serial" | "hash">, issuer: Issuer): Bytes =>
   allowed(buildCertificate({ ...request, serial: newSerial(), hash: HASH }, issuer), issuer);
 

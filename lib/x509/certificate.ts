@@ -35,6 +35,13 @@ import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import { type DistinguishedName, parseName } from "./name.ts";
 import { type NameConstraints, readNameConstraints } from "./constraints.ts";
+import {
+  type PolicyExtensions,
+  readInhibitAnyPolicy,
+  readPolicies,
+  readPolicyConstraints,
+  readPolicyMappings,
+} from "./policies.ts";
 import { OID_PSS, type Pss, readPss, readSignatureAlgorithm, type SignatureAlgorithm } from "./signature.ts";
 
 /** A time of a certificate: milliseconds since the epoch, and whether it was given in UTC (`Z`), as it must be. */
@@ -61,8 +68,14 @@ export interface Signed {
   readonly signature: Bytes;
 }
 
+/** A GeneralName that identifies no IKE peer: the number of its form, and its contents. */
+export interface OtherName {
+  readonly form: number;
+  readonly octets: Bytes;
+}
+
 /** A certificate, decoded but not trusted. */
-export interface Certificate extends Signed {
+export interface Certificate extends Signed, PolicyExtensions {
   readonly der: Bytes;
   /** 1, 2 or 3. */
   readonly version: number;
@@ -82,15 +95,15 @@ export interface Certificate extends Signed {
   readonly pssOnly?: Pss | true;
   /** subjectAltName, as far as it names IKE identities. */
   readonly alternativeNames: readonly Identity[];
-  /** Numbers of the other forms of GeneralName that are in subjectAltName. */
-  readonly otherNames: readonly number[];
+  /** What else is in subjectAltName. */
+  readonly otherNames: readonly OtherName[];
   readonly nameConstraints?: NameConstraints;
   readonly basicConstraints?: { readonly ca: boolean; readonly pathLength?: number };
   readonly keyUsage?: KeyUsageBits;
   readonly extendedKeyUsage?: { readonly critical: boolean; readonly purposes: readonly string[] };
   readonly subjectKeyIdentifier?: string;
   readonly authorityKeyIdentifier?: string;
-  /** Extensions that decide and that we do not understand. */
+  /** Critical extensions that we do not understand. */
   readonly notUnderstood: readonly string[];
   readonly selfIssued: boolean;
 }
@@ -190,12 +203,12 @@ export function readExtensions(list: DerElement | undefined, what: string): RawE
 const OTHER_NAMES = [0, 3, 5, 6, 8];
 
 /**
- * The names in a GeneralNames that can identify an IKE peer, and the numbers of the forms of the others.
+ * The names in a GeneralNames that can identify an IKE peer, and the others.
  *
  * @throws {DecodeError | CertificateError}
  */
-export function readGeneralNames(value: Uint8Array): { names: Identity[]; others: number[] } {
-  const names: Identity[] = [], others: number[] = [];
+export function readGeneralNames(value: Uint8Array): { names: Identity[]; others: OtherName[] } {
+  const names: Identity[] = [], others: OtherName[] = [];
   for (const { tag, content } of derChildren(readDer(value, DER.SEQUENCE, "subjectAltName"), "subjectAltName")) {
     const octets = content.slice() as Bytes;
     if (tag === contextTag(1, false)) names.push({ type: "USER_FQDN", octets });
@@ -206,7 +219,7 @@ export function readGeneralNames(value: Uint8Array): { names: Identity[]; others
     } else if (tag === contextTag(7, false)) {
       if (octets.length !== 4 && octets.length !== 16) throw new DecodeError(`an address of ${octets.length} octets`);
       names.push({ type: octets.length === 4 ? "IPV4_ADDR" : "IPV6_ADDR", octets });
-    } else if (OTHER_NAMES.includes(tag & 0x1f) && (tag & 0xc0) === 0x80) others.push(tag & 0x1f);
+    } else if (OTHER_NAMES.includes(tag & 0x1f) && (tag & 0xc0) === 0x80) others.push({ form: tag & 0x1f, octets });
     else throw new DecodeError(`tag 0x${tag.toString(16)} is no GeneralName`);
   }
   return { names, others };
@@ -241,19 +254,26 @@ const EXTENSIONS: Record<string, (extension: RawExtension, into: Mutable<Certifi
   "2.5.29.30": ({ value }, into) => {
     into.nameConstraints = readNameConstraints(value);
   },
-  // Any policy will do, so a critical certificatePolicies restricts nothing here.
-  "2.5.29.32": () => {},
+  "2.5.29.32": ({ value }, into) => {
+    into.policies = readPolicies(value);
+  },
+  "2.5.29.33": ({ value }, into) => {
+    into.policyMappings = readPolicyMappings(value);
+  },
   [OID_AUTHORITY_KEY]: ({ value }, into) => {
     const { keyIdentifier } = AsnConvert.parse(value, AuthorityKeyIdentifier);
     into.authorityKeyIdentifier = keyIdentifier && formatHex(new Uint8Array(keyIdentifier.buffer));
   },
+  "2.5.29.36": ({ value }, into) => {
+    Object.assign(into, readPolicyConstraints(value));
+  },
   "2.5.29.37": ({ value, critical }, into) => {
     into.extendedKeyUsage = { critical, purposes: [...AsnConvert.parse(value, ExtendedKeyUsage)] };
   },
+  "2.5.29.54": ({ value }, into) => {
+    into.inhibitAnyPolicy = readInhibitAnyPolicy(value);
+  },
 };
-
-/** An extension that restricts a CA even when it is not marked critical: policyConstraints. */
-const ALWAYS_DECIDING = new Set(["2.5.29.36"]);
 
 /** The subject's key, when it is of a kind we can use. */
 function keyOf(spki: Uint8Array): Pick<Certificate, "key" | "keyKind" | "pssOnly"> {
@@ -305,7 +325,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
     for (const extension of extensions) {
       const read = EXTENSIONS[extension.oid];
       if (read) decoding(`extension ${extension.oid}`, () => read(extension, from));
-      else if (extension.critical || ALWAYS_DECIDING.has(extension.oid)) notUnderstood.push(extension.oid);
+      else if (extension.critical) notUnderstood.push(extension.oid);
     }
     const issuerName = parseName(expectTag(issuer, DER.SEQUENCE, "issuer").raw);
     const subjectName = parseName(expectTag(subject, DER.SEQUENCE, "subject").raw);

@@ -3,11 +3,11 @@ import { type Bytes, decodeText } from "../octets/bytes.ts";
 import { contextTag, DER, derChildren, type DerElement, expectTag, readDer } from "../octets/der.ts";
 import { DecodeError } from "../octets/reader.ts";
 import type { Certificate } from "./certificate.ts";
-import { describeIdentity, type Identity } from "./identity.ts";
+import { describeIdentity, type Identity, printable } from "./identity.ts";
 import { parseName } from "./name.ts";
 
 /** Numbers of the forms of GeneralName that are compared. */
-const FORM = { rfc822Name: 1, dNSName: 2, directoryName: 4, iPAddress: 7 } as const;
+const FORM = { rfc822Name: 1, dNSName: 2, directoryName: 4, URI: 6, iPAddress: 7 } as const;
 const FORM_NAMES = [
   "otherName",
   "rfc822Name",
@@ -44,6 +44,13 @@ interface Name {
 
 /** Comparisons of one certificate with one authority's subtrees: both lists are a stranger's. */
 const COMPARISON_LIMIT = 100_000;
+
+/** The host in a URI, in small letters, if it has one by a whole domain name; else nothing. */
+function hostOf(octets: Bytes): string {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/.exec(decodeText(octets).toLowerCase())?.[1] ?? "";
+  const host = authority.slice(authority.lastIndexOf("@") + 1).replace(/:\d*$/, "").replace(/\.$/, "");
+  return /^([a-z0-9_-]+\.)+[a-z0-9_-]+$/.test(host) && !/\.\d+$/.test(host) ? host : "";
+}
 
 /** Domain names without case and without the root's dot; the part before `@` keeps its case. */
 function keyOf(form: number, octets: Bytes): string {
@@ -94,18 +101,26 @@ const IDENTITY_FORMS: Record<Identity["type"], number> = {
   IPV6_ADDR: FORM.iPAddress,
 };
 
-/** What is compared: the subjectAltNames, the subject, and the e-mail addresses in it. */
-function namesOf({ subject, alternativeNames }: Certificate): Name[] {
+/** What is compared: the subjectAltNames, the subject, and the e-mail addresses in it. A URI counts by its host. */
+function namesOf({ subject, alternativeNames, otherNames }: Certificate): Name[] {
   const identities: Identity[] = [
     ...alternativeNames,
     ...(subject.empty ? [] : [{ type: "DER_ASN1_DN", octets: subject.der } as const]),
     ...subject.emailAddresses.map((octets) => ({ type: "USER_FQDN", octets } as const)),
   ];
-  return identities.map((identity) => {
+  const names = identities.map((identity): Name => {
     const form = IDENTITY_FORMS[identity.type];
     return { form, octets: identity.octets, key: keyOf(form, identity.octets), text: describeIdentity(identity) };
   });
+  const uris = otherNames.filter(({ form }) => form === FORM.URI).map(({ form, octets }): Name => {
+    return { form, octets, key: hostOf(octets), text: `URI ${printable(octets)}` };
+  });
+  return [...names, ...uris];
 }
+
+/** Whether a host is `base`; with a dot in front of `base` whether it is below it. */
+const isHost = (host: string, base: string): boolean =>
+  base.startsWith(".") ? host.endsWith(base) : base === "" || host === base;
 
 /** Whether a domain name is `base` or below it; with a dot in front of `base` only below it. */
 const isBelow = (name: string, base: string): boolean =>
@@ -119,8 +134,10 @@ function within(name: Name, { form, octets, key }: Subtree): boolean {
     case FORM.rfc822Name: {
       if (key.includes("@")) return name.key === key;
       const host = name.key.slice(name.key.lastIndexOf("@") + 1);
-      return key.startsWith(".") ? host.endsWith(key) : key === "" || host === key;
+      return isHost(host, key);
     }
+    case FORM.URI:
+      return isHost(name.key, key);
     case FORM.directoryName:
       return key === "" || name.key === key || name.key.startsWith(`${key},`);
     default: {
@@ -137,13 +154,16 @@ export function forbiddenName({ permitted, excluded }: NameConstraints, certific
   if (names.length * (permitted.length + excluded.length) > COMPARISON_LIMIT) return "its names are too many";
   for (const name of names) {
     const isOfForm = ({ form }: Subtree) => form === name.form;
+    if (name.form === FORM.URI && name.key === "" && [...permitted, ...excluded].some(isOfForm)) {
+      return `${name.text} has no host name, which is not allowed`;
+    }
     if (excluded.some((subtree) => isOfForm(subtree) && within(name, subtree))) return `${name.text} is excluded`;
     const allowed = permitted.filter(isOfForm);
     if (allowed.length > 0 && !allowed.some((subtree) => within(name, subtree))) return `${name.text} is not permitted`;
   }
   // Forms that are not compared: RFC 5280 has a certificate with such a name refused.
-  const unknown = certificate.otherNames.find((form) =>
-    [...permitted, ...excluded].some((subtree) => subtree.form === form)
+  const unknown = certificate.otherNames.find(({ form }) =>
+    form !== FORM.URI && [...permitted, ...excluded].some((subtree) => subtree.form === form)
   );
-  return unknown === undefined ? undefined : `it has a name of the form ${FORM_NAMES[unknown]}, which is not compared`;
+  return unknown && `it has a name of the form ${FORM_NAMES[unknown.form]}, which is not compared`;
 }

@@ -41,6 +41,10 @@ export function sameIdentity(a: Identity, b: Identity): boolean {
   }
 }
 
+/** Text that somebody else wrote, without control characters. */
+// deno-lint-ignore no-control-regex
+export const printable = (octets: Bytes): string => decodeText(octets).replace(/[\x00-\x1f\x7f]/g, "?");
+
 /** An identity for people: `FQDN gw.mysite.se`. */
 export function describeIdentity({ type, octets }: Identity): string {
   switch (type) {
@@ -58,8 +62,7 @@ export function describeIdentity({ type, octets }: Identity): string {
         throw error;
       }
     default:
-      // deno-lint-ignore no-control-regex
-      return `${type} ${decodeText(octets).replace(/[\x00-\x1f\x7f]/g, "?")}`;
+      return `${type} ${printable(octets)}`;
   }
 }
 

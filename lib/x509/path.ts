@@ -1,7 +1,6 @@
 /**
  * Whether a certificate is to be believed: a path to an authority that we trust, and everything that speaks against it.
- * The rules are those of RFC 5280 section 6 and RFC 4945 section 5, without policies (a certificate that constrains them is
- * refused). Time is an argument.
+ * The rules are those of RFC 5280 section 6, with any policy, and RFC 4945 section 5. Time is an argument.
  *
  * @module
  */
@@ -9,6 +8,7 @@ import { equal } from "../octets/bytes.ts";
 import { type Certificate, describeCertificate, type Signed } from "./certificate.ts";
 import { forbiddenName } from "./constraints.ts";
 import { OID_DELTA, type RevocationList } from "./crl.ts";
+import { demandingPolicy } from "./policies.ts";
 import { verifyOctets } from "./signature.ts";
 
 /** Why a certificate is refused. */
@@ -27,7 +27,8 @@ export type Refusal =
   | "weak"
   | "unsupported"
   | "critical-extension"
-  | "name-constraints";
+  | "name-constraints"
+  | "policy";
 
 /** What is trusted, and how strict we are. */
 export interface Trust {
@@ -186,6 +187,16 @@ function checkNames(issuer: Certificate, path: readonly Certificate[], depth: nu
   });
 }
 
+/** That a policy is valid along a whole path, if one of its authorities demands that. */
+function checkPolicies(path: readonly Certificate[]): void {
+  const demanding = demandingPolicy(path);
+  if (!demanding) return;
+  const message = `certificate of ${describeCertificate(path[0])}: it has no policy that its authorities have, as ${
+    describeCertificate(demanding)
+  } demands`;
+  throw new RefusalError("policy", message, path.length - 1);
+}
+
 /** The end entity's own usage. */
 function checkUsage(certificate: Certificate, warnings: string[]): void {
   const who = describeCertificate(certificate);
@@ -251,7 +262,10 @@ export function validatePath(certificate: Certificate, trust: Trust): PathResult
     const own = [...warnings];
     checkOne(current, trust, isAuthority(current), depth, own);
     if (path.length === 1) checkUsage(current, own);
-    if (isAuthority(current)) return { ok: true, path, warnings: own };
+    if (isAuthority(current)) {
+      checkPolicies(path);
+      return { ok: true, path, warnings: own };
+    }
     let best: RefusalError | undefined;
     const note = (error: RefusalError) => {
       if (!best || error.depth > best.depth) best = error;

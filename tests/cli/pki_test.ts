@@ -273,7 +273,8 @@ Deno.test("a renewed certificate says all that the old one said, as openssl's ow
   shell(`printf '%s\\n' '[req]' 'distinguished_name=dn' '[dn]' >cnf
     openssl req -config cnf -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /O=My/CN=CA -days 30 \\
       -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign,cRLSign,digitalSignature \\
-      -addext 'nameConstraints=permitted;DNS:my.se,excluded;DNS:bad.my.se' -addext certificatePolicies=1.2.3
+      -addext 'nameConstraints=permitted;DNS:my.se,excluded;URI:bad.se' -addext certificatePolicies=1.2.3 \\
+      -addext policyConstraints=requireExplicitPolicy:0
     for name in v1 gw odd forged; do
       openssl req -config cnf -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $name.key -out $name.csr -subj /O=My/CN=$name
     done
@@ -319,6 +320,9 @@ END
   shell(`set -e\n${gw.err}${ca.err}${v1.err}`);
   for (const name of names) assertEquals(said(`${name}2.crt`), said(`${name}.crt`));
 
+  const key = ["-s", "/CN=x", "-i", "x.my.se", "-n", "@x.key", "-b", "256"];
+  const { err } = await run("pki", "cert", ...by, ...key, "-o", "@x.crt");
+  assertMatch(err, /\/O=My\/CN=CA demands a certificate policy, which it would not have/);
   for (
     const [name, message] of [
       ["odd", /odd.crt: its extension 1.2.3.4 may not hold of another certificate: make a new one\n$/],

@@ -12,9 +12,20 @@ import { certificate, crl, derOf, file, fqdn, key, names, trust } from "../x509/
 import { equal } from "../../lib/octets/bytes.ts";
 import { generator, mutateOctets, mutateText } from "./mutate.ts";
 
-const chains = ["dns", "email", "ip", "dir", "uri", "pss-mixed", "pss384-root", "under-ed"].map((name) =>
-  `paths/${name}`
-);
+const chains = [
+  "dns",
+  "email",
+  "ip",
+  "dir",
+  "uri",
+  "uri-user",
+  "policy-map",
+  "policy-no-map",
+  "policy-no-any",
+  "pss-mixed",
+  "pss384-root",
+  "under-ed",
+].map((name) => `paths/${name}`);
 const certificates = [...names().filter((name) => name.endsWith(".crt")).map((name) => name.slice(0, -4)), ...chains]
   .map(derOf);
 

@@ -1,4 +1,4 @@
-// Chains after the manner of NIST's PKITS, RSASSA-PSS, Ed25519 and name constraints (tests/vectors/x509/paths/make.sh):
+// Chains after the manner of NIST's PKITS, RSASSA-PSS, Ed25519, name constraints and policies (tests/vectors/x509/paths/make.sh):
 // each is accepted or refused with its reason, and openssl comes to the same verdict.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseCertificate } from "../../lib/x509/certificate.ts";
@@ -32,6 +32,20 @@ const bad = (refusal: Refusal, anchors: string, ends: string, between: string, m
   words(ends).map((end) => ({ end, anchors, between, refusal, message }));
 const names = (between: string, ends: string, message: RegExp) =>
   bad("name-constraints", "root", ends, between, message);
+
+const policies = (between: string, accepted: string, refused: string) => {
+  const of = (list: string) => words(list).map((name) => `policy-${name}`).join(" ");
+  return [
+    ...good("root", of(accepted), of(between)),
+    ...bad(
+      "policy",
+      "root",
+      of(refused),
+      of(between),
+      /under .*: it has no policy that its authorities have, as .* demands/,
+    ),
+  ];
+};
 
 const GROUPS: Record<string, readonly Case[]> = {
   "RSASSA-PSS": [
@@ -70,10 +84,6 @@ const GROUPS: Record<string, readonly Case[]> = {
     ...bad("key-usage", "root", "under-nosign", "nosign", /No signing: its keyUsage does not allow it to issue/),
     ...bad("not-an-authority", "root", "under-notca", "notca", /CN=Not a CA: it is not marked/),
     ...bad("critical-extension", "root", "under-unknown", "unknown", /CN=Unknown: .*not understood, 1.2.3.4/),
-    {
-      ...bad("critical-extension", "root", "under-policy", "policy", /CN=Policy: .*not understood, 2.5.29.36/)[0],
-      openssl: { accepts: true, because: "it looks at policies only with -policy_check" },
-    },
   ],
   "loops and names in common": [
     {
@@ -122,16 +132,50 @@ const GROUPS: Record<string, readonly Case[]> = {
     ...good("root", "dir-in", "dir"),
     ...names("dir", "dir-other dir-order dir-san", / is not permitted/),
     ...names("dir", "dir-excluded", /OU=Secret\/CN=x is excluded/),
-    ...good("root", "uri-none", "uri"),
+    ...good("root", "uri-none uri-below uri-port uri-host uri-user", "uri"),
+    ...names("uri", "uri-domain uri-suffix uri-outside", /URI http:\/\/[a-z.]*\/ is not permitted by/),
+    ...names("uri", "uri-excluded", /URI http:\/\/secret.mysite.se\/ is excluded by/),
+    ...names("uri", "uri-address uri-nowhere", /URI .* has no host name, which is not allowed/),
     {
-      ...names("uri", "uri-has", /it has a name of the form URI, which is not compared/)[0],
-      openssl: { accepts: true, because: "it compares URIs" },
+      ...names("uri", "uri-user-outside", /URI http:\/\/gw.mysite.se:x@evil.se\/ is not permitted/)[0],
+      openssl: { accepts: true, because: "it takes a user's name and password for a host and a port" },
     },
+    ...good("root", "uri-but-good", "uri-but"),
+    ...names("uri-but", "uri-but-bad", /is excluded/),
+    {
+      ...names("uri-but", "uri-but-address", /has no host name/)[0],
+      openssl: { accepts: true, because: "it compares addresses, which RFC 5280 section 4.2.1.10 has refused" },
+    },
+    ...good("root", "other-none", "other"),
+    ...names("other", "other-has", /it has a name of the form registeredID, which is not compared/),
     ...good("root", "dns-sub-in", "dns-sub dns"),
     ...names("dns-sub dns", "dns-sub-out", /x.b.mysite.se is not permitted by .*CN=Names below/),
     ...names("dns-sub-wide dns", "dns-wide-out", /gw.worksite.se is not permitted by .*CN=Names dns/),
     ...good("names-root", "anchor-in"),
     ...bad("name-constraints", "names-root", "anchor-out", "", /gw.worksite.se is not permitted/),
+  ],
+  // The policies A, B and C of make.sh are 1.2.3.1 to 1.2.3.3.
+  "policies": [
+    ...policies("must-a", "a any", "b none"),
+    ...policies("must-one", "", "one-none"),
+    ...policies("one-sub must-one", "one-sub-a", "one-sub-b"),
+    ...policies("must-two", "two-none", ""),
+    ...policies("two-sub must-two", "", "two-sub-a"), // the first authority has none itself
+    ...policies("two-again must-two", "two-again-none", ""),
+    ...policies("open", "open-none", "end-lacks"),
+    ...policies("open-sub open", "open-sub-a end-demands", "open-sub-b"),
+    ...policies("no-any", "no-any-a", "no-any-any"),
+    ...policies("no-any-sub no-any", "", "no-any-sub-a"),
+    ...policies("no-any-again no-any", "no-any-again-a", ""),
+    ...policies("map", "map-b map-c", "map-a"),
+    ...policies("map-sub map", "map-sub-a", "map-sub-b"),
+    ...policies("map-any", "map-any-c map-any-a", ""), // anyPolicy stays
+    ...policies("no-map-sub no-map", "no-map-c", "no-map-a no-map-b"),
+    ...good("policy-anchor", "policy-anchor-a"),
+    {
+      ...bad("policy", "policy-anchor", "policy-anchor-none", "", /as \/O=Paths\/CN=Policy anchor demands/)[0],
+      openssl: { accepts: true, because: "it does not ask what the anchor constrains" },
+    },
   ],
   "revocation": [
     { end: "victim", anchors: "root", crls: "clean" },
@@ -193,7 +237,7 @@ async function opensslAccepts({ end, anchors, between = "", crls = "" }: Case): 
       words(anchors).map((name) => new TextDecoder().decode(file(`${name}.crt`))).join(""),
     );
     const args = [
-      ...["verify", "-attime", String(NOW / 1000)],
+      ...["verify", "-attime", String(NOW / 1000), "-policy_check", "-policy", "2.5.29.32.0"],
       ...["-CAfile", `${folder}/anchors.pem`],
       ...files("-untrusted", between, "crt"),
       ...files("-CRLfile", crls, "crl"),

@@ -4,70 +4,8 @@
 set -eu
 cd "$(dirname "$0")"
 rm -f ./*.crt ./*.crl ./*.key
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cat >"$work/ca.cnf" <<'EOF'
-[ca]
-default_ca=d
-[d]
-database=${ENV::WORK}/index.txt
-serial=${ENV::WORK}/serial
-crlnumber=${ENV::WORK}/crlnumber
-new_certs_dir=${ENV::WORK}
-policy=p
-unique_subject=no
-default_md=sha256
-email_in_dn=yes
-[p]
-C=optional
-O=optional
-CN=optional
-emailAddress=optional
-[req]
-distinguished_name=dn
-[dn]
-[c]
-authorityKeyIdentifier=keyid
-EOF
-export WORK="$work"
-: >"$work/index.txt"
-echo 1000 >"$work/serial"
-echo 01 >"$work/crlnumber"
-
-# key NAME OPENSSL-GENPKEY-ARGUMENTS
-key() { name=$1; shift; openssl genpkey "$@" -out "$name.key" 2>/dev/null; }
-# issue NAME SUBJECT KEY ISSUER|self EXTENSIONS [START END DIGEST]
-issue() {
-  printf '[e]\n%b' "$5" >"$work/ext"
-  openssl req -new -config "$work/ca.cnf" -utf8 -subj "$2" -key "$3.key" -out "$work/req"
-  if [ "$4" = self ]; then by="-selfsign -keyfile $3.key"; else by="-cert $4.crt -keyfile $(cat "$work/$4.keyname").key"; fi
-  ext="-extfile $work/ext -extensions e"
-  [ -n "$5" ] || ext=
-  # shellcheck disable=SC2086
-  openssl ca -batch -notext -config "$work/ca.cnf" $by $ext -startdate "${6:-20000101000000Z}" \
-    -enddate "${7:-20991231235959Z}" -md "${8:-sha256}" -preserveDN -in "$work/req" -out "$1.crt" 2>"$work/log" ||
-    { cat "$work/log"; exit 1; }
-  echo "$3" >"$work/$1.keyname"
-}
-# crl FILE ISSUER KEY LAST NEXT [REVOKED...]
-crl() {
-  : >"$work/index.txt"
-  out=$1 issuer=$2 keyname=$3 last=$4 next=$5
-  shift 5
-  for each; do
-    openssl ca -config "$work/ca.cnf" -cert "$issuer.crt" -keyfile "$keyname.key" -revoke "$each.crt" \
-      -crl_reason keyCompromise 2>/dev/null
-  done
-  sed -i 's/\t[0-9]*Z,/\t200101000000Z,/' "$work/index.txt"
-
-  openssl ca -config "$work/ca.cnf" -gencrl -cert "$issuer.crt" -keyfile "$keyname.key" -crlexts c \
-    -crl_lastupdate "$last" -crl_nextupdate "$next" -out "$out.crl" 2>/dev/null
-}
-
-ids='subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
-ca="basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n$ids"
-leaf="basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\n$ids"
+keys=.
+. ./ca.sh
 fqdn() { printf '%ssubjectAltName=critical,DNS:%s\n' "$leaf" "$1"; }
 
 key ca -algorithm RSA -pkeyopt rsa_keygen_bits:2048
@@ -124,10 +62,10 @@ issue ike '/C=SE/O=MySite/CN=ike' gw ca "${leaf}extendedKeyUsage=critical,ipsecI
 issue unknown '/C=SE/O=MySite/CN=unknown' gw ca "${leaf}1.2.3.4=critical,ASN1:NULL\n"
 issue alone '/C=SE/O=MySite/CN=alone' gw self "$(fqdn alone.mysite.se)\n"
 
-crl ca ca ca 20290101000000Z 20990101000000Z revoked
-crl stale ca ca 20200101000000Z 20210101000000Z
-crl coming ca ca 20500101000000Z 20990101000000Z
-crl nothing ca ca 20290101000000Z 20990101000000Z
+crl ca ca 20290101000000Z 20990101000000Z c revoked
+crl stale ca 20200101000000Z 20210101000000Z c
+crl coming ca 20500101000000Z 20990101000000Z c
+crl nothing ca 20290101000000Z 20990101000000Z c
 # The true authority's name and key identifier, another key's signature.
 openssl crl -in nothing.crl -outform DER -out "$work/forged.der"
 printf '\001' | dd of="$work/forged.der" bs=1 seek=$(($(stat -c %s "$work/forged.der") - 9)) conv=notrunc 2>/dev/null

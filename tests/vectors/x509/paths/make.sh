@@ -4,83 +4,10 @@
 set -eu
 cd "$(dirname "$0")"
 rm -f ./*.crt ./*.crl
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export WORK="$work"
+. ../ca.sh
 
-cat >"$work/ca.cnf" <<'CNF'
-[ca]
-default_ca=d
-[d]
-database=${ENV::WORK}/index.txt
-serial=${ENV::WORK}/serial
-crlnumber=${ENV::WORK}/crlnumber
-new_certs_dir=${ENV::WORK}
-policy=p
-unique_subject=no
-default_md=sha256
-email_in_dn=yes
-[p]
-C=optional
-O=optional
-OU=optional
-CN=optional
-emailAddress=optional
-[req]
-distinguished_name=dn
-string_mask=${ENV::MASK}
-[dn]
-[c]
-authorityKeyIdentifier=keyid
-[delta]
-authorityKeyIdentifier=keyid
-2.5.29.27=critical,ASN1:INTEGER:1
-[part]
-authorityKeyIdentifier=keyid
-issuingDistributionPoint=critical,@idp
-[idp]
-onlyuser=TRUE
-CNF
-: >"$work/index.txt"
-echo 1000 >"$work/serial"
-echo 01 >"$work/crlnumber"
-export MASK=utf8only
-
-# key NAME OPENSSL-GENPKEY-ARGUMENTS
-key() { name=$1; shift; openssl genpkey "$@" -out "$work/$name.key" 2>/dev/null; }
-# issue NAME SUBJECT KEY ISSUER|self EXTENSIONS [START END DIGEST OPTIONS...]
-issue() {
-  name=$1 subject=$2 keyname=$3 issuer=$4 start=${6:-20000101000000Z} end=${7:-20991231235959Z} digest=${8:-sha256}
-  printf '[e]\n%b' "$5" >"$work/ext"
-  if [ $# -gt 8 ]; then shift 8; else set --; fi
-  openssl req -new -config "$work/ca.cnf" -utf8 -subj "$subject" -key "$work/$keyname.key" -out "$work/req"
-  if [ "$issuer" = self ]; then by="-selfsign -keyfile $work/$keyname.key"
-  else by="-cert $issuer.crt -keyfile $work/$(cat "$work/$issuer.keyname").key"; fi
-  # shellcheck disable=SC2086
-  openssl ca -batch -notext -config "$work/ca.cnf" $by -extfile "$work/ext" -extensions e -startdate "$start" \
-    -enddate "$end" -md "$digest" -preserveDN "$@" -in "$work/req" -out "$name.crt" 2>"$work/log" ||
-    { cat "$work/log"; exit 1; }
-  echo "$keyname" >"$work/$name.keyname"
-}
-# crl FILE ISSUER LAST NEXT EXTENSIONS [REVOKED...]
-crl() {
-  : >"$work/index.txt"
-  out=$1 issuer=$2 last=$3 next=$4 extensions=$5
-  shift 5
-  keyfile=$work/$(cat "$work/$issuer.keyname").key
-  for each; do openssl ca -config "$work/ca.cnf" -cert "$issuer.crt" -keyfile "$keyfile" -revoke "$each.crt" 2>/dev/null; done
-  sed -i 's/\(Z\t\)[0-9]*Z\t/\1200101000000Z\t/' "$work/index.txt"
-  if [ -n "$extensions" ]; then extensions="-crlexts $extensions"; fi
-  # shellcheck disable=SC2086
-  openssl ca -config "$work/ca.cnf" -gencrl -cert "$issuer.crt" -keyfile "$keyfile" $extensions \
-    -crl_lastupdate "$last" -crl_nextupdate "$next" -out "$out.crl" 2>/dev/null
-}
-
-ids='subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
-ca="basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n$ids"
 none='subjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n'
 bare="basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n$none"
-leaf="basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\n$ids"
 limited() { printf 'basicConstraints=critical,CA:TRUE,pathlen:%s\\nkeyUsage=critical,keyCertSign\\n%s' "$1" "$ids"; }
 san() { printf '%ssubjectAltName=%s\\n' "$leaf" "$1"; }
 forever='20000101000000Z 20991231235959Z'
@@ -150,9 +77,6 @@ issue unknown '/O=Paths/CN=Unknown' a root "${ca}1.2.3.4=critical,ASN1:NULL\n"
 issue under-unknown '/O=Paths/CN=under unknown' end unknown "$leaf"
 issue harmless '/O=Paths/CN=Harmless' a root "${ca}1.2.3.4=ASN1:NULL\n"
 issue under-harmless '/O=Paths/CN=under harmless' end harmless "$leaf"
-issue policy '/O=Paths/CN=Policy' a root "${ca}policyConstraints=requireExplicitPolicy:0\n"
-issue under-policy '/O=Paths/CN=under policy' end policy "$leaf"
-
 # A and B signed each other; Root signed A once, too
 issue loop-b '/O=Paths/CN=B' b self "$ca"
 issue loop-a-by-b '/O=Paths/CN=A' a loop-b "$ca"
@@ -223,9 +147,27 @@ issue dir-other '/O=Other/CN=x' end dir "$leaf"
 issue dir-order '/CN=x/O=My Site' end dir "$leaf"
 issue dir-excluded '/O=My Site/OU=Secret/CN=x' end dir "$leaf"
 issue dir-san '/O=My Site/CN=x' end dir "$(san dirName:other)[other]\nO=Other\nCN=y\n"
-constrained uri 'permitted;URI:.mysite.se'
+constrained uri 'permitted;URI:.mysite.se,permitted;URI:host.worksite.se,excluded;URI:secret.mysite.se'
+uri() { issue "uri-$1" '/CN=x' end uri "$(san "URI:$2")"; }
 issue uri-none '/CN=x' end uri "$leaf"
-issue uri-has '/CN=x' end uri "$(san URI:http://gw.mysite.se/)"
+uri below http://gw.mysite.se/
+uri port 'http://GW.MySite.se:8080/a?b=c'
+uri host ftp://host.worksite.se
+uri user http://evil.se@gw.mysite.se/
+uri domain http://mysite.se/
+uri suffix http://gw.notmysite.se/
+uri outside http://gw.worksite.se/
+uri user-outside http://gw.mysite.se:x@evil.se/
+uri excluded http://secret.mysite.se/
+uri address http://10.0.0.1/
+uri nowhere urn:mysite.se
+constrained uri-but 'excluded;URI:.mysite.se'
+issue uri-but-good '/CN=x' end uri-but "$(san URI:http://mysite.se/)"
+issue uri-but-bad '/CN=x' end uri-but "$(san URI:http://gw.mysite.se/)"
+issue uri-but-address '/CN=x' end uri-but "$(san URI:http://10.0.0.1/)"
+constrained other 'permitted;RID:1.2.3'
+issue other-none '/CN=x' end other "$leaf"
+issue other-has '/CN=x' end other "$(san RID:1.2.3)"
 # Two authorities, each with its own subtrees: both count. One that is its own issuer is not asked itself.
 issue dns-sub '/O=Paths/CN=Names below' b dns "${ca}nameConstraints=critical,permitted;DNS:a.mysite.se\n"
 issue dns-sub-in '/CN=x' end dns-sub "$(san DNS:x.a.mysite.se)"
@@ -235,6 +177,63 @@ issue dns-wide-out '/CN=x' end dns-sub-wide "$(san DNS:gw.worksite.se)"
 issue names-root '/O=Other/CN=Names root' a self "${ca}nameConstraints=permitted;DNS:mysite.se\n" # not critical; an anchor
 issue anchor-in '/CN=x' end names-root "$(san DNS:gw.mysite.se)"
 issue anchor-out '/CN=x' end names-root "$(san DNS:gw.worksite.se)"
+
+# Policies. authority NAME KEY ISSUER EXTENSIONS [SUBJECT], under NAME ISSUER [EXTENSIONS]; A, B and C are policies
+A=1.2.3.1 B=1.2.3.2 C=1.2.3.3 any=2.5.29.32.0
+authority() { issue "policy-$1" "/O=Paths/CN=Policy ${5:-$1}" "$2" "$3" "$ca$4\n"; }
+under() { issue "policy-$1" "/O=Paths/CN=under $1" end "policy-$2" "$leaf${3:-}\n"; }
+has() { printf 'certificatePolicies=%s\\n' "$1"; }
+maps() { printf 'policyMappings=%s\\n' "$1"; }
+constrains() { printf 'policyConstraints=critical,%s\\n' "$1"; }
+authority must-a a root "$(has $A)$(constrains requireExplicitPolicy:0)"
+under a must-a "$(has $A)"
+under b must-a "$(has $B)"
+under none must-a
+under any must-a "$(has $any)"
+authority must-one a root "$(has $A)$(constrains requireExplicitPolicy:1)"
+under one-none must-one
+authority one-sub b policy-must-one "$(has $A,$B)"
+under one-sub-a one-sub "$(has $A)"
+under one-sub-b one-sub "$(has $B)"
+authority must-two a root "$(constrains requireExplicitPolicy:2)" # and has none itself
+under two-none must-two
+authority two-sub b policy-must-two "$(has $A)"
+under two-sub-a two-sub "$(has $A)"
+authority two-again b policy-must-two '' must-two # self-issued: not counted
+under two-again-none two-again
+authority open a root "$(has $any)"
+under open-none open # nobody demands one
+authority open-sub b policy-open "$(has $A)$(constrains requireExplicitPolicy:0)"
+under open-sub-a open-sub "$(has $A)"
+under open-sub-b open-sub "$(has $B)"
+authority no-any a root "$(has $A)$(constrains requireExplicitPolicy:0)inhibitAnyPolicy=critical,0\n"
+under no-any-any no-any "$(has $any)"
+under no-any-a no-any "$(has $A,$any)"
+authority no-any-sub b policy-no-any "$(has $any)"
+under no-any-sub-a no-any-sub "$(has $A)"
+authority no-any-again b policy-no-any "$(has $any)" no-any # self-issued: any counts
+under no-any-again-a no-any-again "$(has $A)"
+authority map a root "$(has $A)$(maps $A:$B,$A:$C)$(constrains requireExplicitPolicy:0)"
+under map-a map "$(has $A)"
+under map-b map "$(has $B)"
+under map-c map "$(has $C)"
+authority map-sub b policy-map "$(has $B)$(maps $B:$A)"
+under map-sub-a map-sub "$(has $A)"
+under map-sub-b map-sub "$(has $B)"
+authority map-any a root "$(has $any)$(maps $A:$B)$(constrains requireExplicitPolicy:0)"
+under map-any-a map-any "$(has $A)"
+under map-any-c map-any "$(has $C)"
+authority no-map a root "$(has $A,$C)$(constrains requireExplicitPolicy:0,inhibitPolicyMapping:0)"
+authority no-map-sub b policy-no-map "$(has $A,$C)$(maps $A:$B)"
+under no-map-a no-map-sub "$(has $A)"
+under no-map-b no-map-sub "$(has $B)"
+under no-map-c no-map-sub "$(has $C)"
+under end-demands open-sub "$(has $A)$(constrains requireExplicitPolicy:0)"
+under end-lacks open "$(constrains requireExplicitPolicy:0)"
+authority anchor a self "$(constrains requireExplicitPolicy:0)"
+under anchor-none anchor
+under anchor-a anchor "$(has $A)"
+under map-none-any map "$(maps $any:$A)"
 
 # CRLs
 issue victim '/O=Paths/CN=victim' end root "$leaf"
