@@ -237,7 +237,8 @@ Deno.test("key files that cannot be used say why, and show nothing of the key", 
   const ofKind = (kind: Uint8Array) => encodeSequence(encodeUnsigned(new Uint8Array(0)), kind, encodeOctetString(rsa));
   const rsa = encodeTraditionalPrivateKey(parsePrivateKey(vectors.keys[0].privateKey));
   const pss = ofKind(encodeSequence(encodeOid("1.2.840.113549.1.1.10")));
-  const words = 'RSA, DSA and ECDSA keys are known here; "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 ';
+  const words =
+    'RSA, DSA and ECDSA keys are known here; "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 ';
   assertThrows(() => parsePrivateKey(vectors.ed25519), KeyError, `of type ed25519: ${words}`);
   assertThrows(() => parsePrivateKey(pss), KeyError, `of type rsa-pss: ${words}`);
   const brainpool = ofKind(encodeSequence(encodeOid("1.2.840.10045.2.1"), encodeOid("1.3.36.3.3.2.8.1.1.7")));

@@ -164,7 +164,10 @@ Deno.test("what is wrong with our own side is said", () => {
   assertMatch(good("x.mysite.se")[0], /no certificate for FQDN x.mysite.se/);
   assertMatch(good("under.mysite.se")[0], /Intermediate is not known/);
   assertMatch(withKey("p256")("gw.mysite.se")[0], /FQDN gw.mysite.se is not that of .*local.key/);
-  assertMatch(withKey("ed25519")("gw.mysite.se")[0], /local.key: Cannot use private key of type ed25519: .*openssl genp/);
+  assertMatch(
+    withKey("ed25519")("gw.mysite.se")[0],
+    /local.key: Cannot use private key of type ed25519: .*openssl genp/,
+  );
   assertMatch(withKey("gw", 0o640)("gw.mysite.se")[0], /mode 0640 lets others at it/);
 });
 
