@@ -8,7 +8,16 @@ import { packetCipherRow, packetMacRow } from "./algorithms.ts";
 import { erased, Key } from "./key.ts";
 import { createHashMacs } from "./libcrypto_hash.ts";
 import { createNodeCrypto } from "./node.ts";
-import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
+import {
+  type Aead,
+  type AeadName,
+  COUNTER_BLOCK_OCTETS,
+  type MacName,
+  type PacketCipher,
+  type PacketCipherName,
+  type PacketCrypto,
+  type PacketMac,
+} from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
 
 export {
@@ -22,7 +31,9 @@ export {
 /** Address of an EVP_CIPHER_CTX; 0n is none. */
 type Context = bigint;
 
-const TAG_OCTETS = 16;
+const TAG_OCTETS = 16n;
+/** As the length of "tlsivfixed": not a part of the nonce, but all of it. */
+const WHOLE_NONCE = 0xffff_ffff_ffff_ffffn;
 /** OSSL_PARAM_OCTET_STRING, a data type of OSSL_PARAM. */
 const PARAM_OCTET_STRING = 5;
 /** Octets of AES-XCBC's waste, and of random octets drawn ahead. */
@@ -77,22 +88,31 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   const scratchAt = arena.reserve(SCRATCH_OCTETS);
   const scratchAddress = base + BigInt(scratchAt);
 
-  const zeroIvAddress = base + BigInt(arena.reserve(16));
+  const zeroIvAt = arena.reserve(16), zeroIvAddress = base + BigInt(zeroIvAt);
   const blockAt = arena.reserve(16), blockAddress = base + BigInt(blockAt);
 
-  // The OSSL_PARAM list { "tag", octet string, address, 16 }; the address is written for each packet.
-  const tagNameAt = arena.reserve(8);
-  u8.set(cString("tag"), tagNameAt);
-  const tagParamAt = arena.reserve(2 * OSSL_PARAM.octets);
-  view.setBigUint64(tagParamAt, base + BigInt(tagNameAt), true);
-  view.setUint32(tagParamAt + OSSL_PARAM.at.dataType, PARAM_OCTET_STRING, true);
-  view.setBigUint64(tagParamAt + OSSL_PARAM.at.dataOctets, BigInt(TAG_OCTETS), true);
-  const tagParamAddress = base + BigInt(tagParamAt);
-  const tagDataWord = (tagParamAt + OSSL_PARAM.at.data) / 4;
-  const pointTagParam = (tagAt: number) => {
-    const address = baseNumber + tagAt;
-    u32[tagDataWord] = address; // modulo 2^32
-    u32[tagDataWord + 1] = address / 0x1_0000_0000;
+  // OSSL_PARAM lists: tag and nonce, the nonce alone (the same list from its second row on), the tag alone. The addresses
+  // are written for each packet.
+  const params = arena.reserve(5 * OSSL_PARAM.octets);
+  const rowAt = (row: number) => params + row * OSSL_PARAM.octets;
+  const addressOfRow = (row: number) => base + BigInt(rowAt(row));
+  const dataWord = (row: number) => (rowAt(row) + OSSL_PARAM.at.data) / 4;
+  function writeParam(row: number, name: string, octets: bigint): void {
+    const nameAt = arena.reserve(16);
+    u8.set(cString(name), nameAt);
+    view.setBigUint64(rowAt(row), base + BigInt(nameAt), true);
+    view.setUint32(rowAt(row) + OSSL_PARAM.at.dataType, PARAM_OCTET_STRING, true);
+    view.setBigUint64(rowAt(row) + OSSL_PARAM.at.dataOctets, octets, true);
+  }
+  writeParam(0, "tag", TAG_OCTETS);
+  writeParam(1, "tlsivfixed", WHOLE_NONCE);
+  writeParam(3, "tag", TAG_OCTETS);
+  const tagAndNonce = addressOfRow(0), nonceAlone = addressOfRow(1), tagAlone = addressOfRow(3);
+  const firstTagWord = dataWord(0), nonceWord = dataWord(1), tagWord = dataWord(3);
+  const point = (word: number, at: number) => {
+    const address = baseNumber + at;
+    u32[word] = address; // modulo 2^32
+    u32[word + 1] = address / 0x1_0000_0000;
   };
 
   /**
@@ -113,16 +133,19 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     return failed(`setting a key of ${key.length} octets for ${name}`);
   }
 
-  function aead(algorithm: AeadName, givenKey: Uint8Array): Aead {
+  function aeadOf(algorithm: AeadName, givenKey: Uint8Array, byParam: boolean): Aead {
     packetCipherRow(algorithm, givenKey.length);
     const key = new Key(givenKey);
     let sealing: Context = 0n, opening: Context = 0n;
     return {
       seal(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
         if (sealing === 0n) sealing = cipherContext(algorithm, key.octets, true);
-        pointTagParam(tagAt);
+        point(nonceWord, nonceAt);
+        point(tagWord, tagAt);
         if (
-          s.EVP_EncryptInit_ex2(sealing, 0n, 0n, base + BigInt(nonceAt | 0), 0n) !== 1 ||
+          (byParam
+              ? s.EVP_CIPHER_CTX_set_params(sealing, nonceAlone)
+              : s.EVP_EncryptInit_ex2(sealing, 0n, 0n, base + BigInt(nonceAt | 0), 0n)) !== 1 ||
           s.EVP_EncryptUpdate(sealing, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
           (dataOctets !== 0 && s.EVP_EncryptUpdate(
                 sealing,
@@ -132,14 +155,17 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
                 dataOctets | 0,
               ) !== 1) ||
           s.EVP_EncryptFinal_ex(sealing, scratchAddress, lengthAddress) !== 1 ||
-          s.EVP_CIPHER_CTX_get_params(sealing, tagParamAddress) !== 1
+          s.EVP_CIPHER_CTX_get_params(sealing, tagAlone) !== 1
         ) failed(algorithm);
       },
       open(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
         if (opening === 0n) opening = cipherContext(algorithm, key.octets, false);
-        pointTagParam(tagAt);
+        point(nonceWord, nonceAt);
+        point(byParam ? firstTagWord : tagWord, tagAt);
         if (
-          s.EVP_DecryptInit_ex2(opening, 0n, 0n, base + BigInt(nonceAt | 0), tagParamAddress) !== 1 ||
+          (byParam
+              ? s.EVP_CIPHER_CTX_set_params(opening, tagAndNonce)
+              : s.EVP_DecryptInit_ex2(opening, 0n, 0n, base + BigInt(nonceAt | 0), tagAlone)) !== 1 ||
           s.EVP_DecryptUpdate(opening, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
           (dataOctets !== 0 && s.EVP_DecryptUpdate(
                 opening,
@@ -160,6 +186,34 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     };
   }
 
+  /**
+   * Whether AES-GCM takes its whole nonce as a parameter: in OpenSSL 3.0 that costs much less than EVP_EncryptInit_ex2,
+   * which asks for the nonce's length by name each time. Tried out, because a nonce not taken would be one used twice.
+   */
+  function takesNonceAsParam(): boolean {
+    const at = arena.reserve(64), nonceAt = at, dataAt = at + 16, tagAt = at + 32;
+    const key = new Uint8Array(16);
+    using plainly = aeadOf("aes-gcm", key, false);
+    using asParam = aeadOf("aes-gcm", key, true);
+    const sealed = (aead: Aead, nonce: number) => {
+      u8.fill(nonce, nonceAt, dataAt).fill(0, dataAt, tagAt);
+      aead.seal(nonceAt, nonceAt, 8, dataAt, 16, tagAt);
+      return String(u8.subarray(dataAt, tagAt + 16));
+    };
+    try {
+      return [1, 2].every((nonce) =>
+        sealed(asParam, nonce) === sealed(plainly, nonce) && asParam.open(nonceAt, nonceAt, 8, dataAt, 16, tagAt)
+      );
+    } catch {
+      return false; // no such parameter
+    }
+  }
+  let nonceAsParam: boolean | undefined;
+
+  function aead(algorithm: AeadName, key: Uint8Array): Aead {
+    return aeadOf(algorithm, key, algorithm === "aes-gcm" && (nonceAsParam ??= takesNonceAsParam()));
+  }
+
   function cipher(algorithm: PacketCipherName, givenKey: Uint8Array): PacketCipher {
     const row = packetCipherRow(algorithm, givenKey.length);
     const known = CIPHERS[algorithm];
@@ -168,6 +222,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     }
     const key = new Key(givenKey);
     const counter = row.blockOctets === 1; // decrypts by encrypting
+    const ivOctets = counter ? COUNTER_BLOCK_OCTETS : row.blockOctets;
     let encrypting: Context = 0n, decrypting: Context = 0n;
     const encrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
       if (encrypting === 0n) encrypting = cipherContext(algorithm, key.octets, true);
@@ -185,9 +240,32 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
         s.EVP_Cipher(decrypting, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
       ) failed(algorithm);
     };
+    const encryptFresh = (ivAt: number, dataAt: number, dataOctets: number) => {
+      random(ivAt, ivOctets);
+      encrypt(ivAt, dataAt, dataOctets);
+    };
+    // CBC needs no call that sets an IV where the IV lies before the data: what a random block is encrypted to, with
+    // whatever ciphertext was the last, is an unpredictable IV for what follows; and decrypted as if it were data, the IV
+    // is lost, but what follows is right.
+    const encryptBehind = (ivAt: number, dataAt: number, dataOctets: number) => {
+      if (ivAt + ivOctets !== dataAt) return encryptFresh(ivAt, dataAt, dataOctets);
+      random(ivAt, ivOctets);
+      if (encrypting === 0n) encrypt(zeroIvAt, blockAt, ivOctets);
+      if (s.EVP_Cipher(encrypting, base + BigInt(ivAt | 0), base + BigInt(ivAt | 0), ivOctets + dataOctets | 0) < 1) {
+        failed(algorithm);
+      }
+    };
+    const decryptBehind = (ivAt: number, dataAt: number, dataOctets: number) => {
+      if (ivAt + ivOctets !== dataAt) return decrypt(ivAt, dataAt, dataOctets);
+      if (decrypting === 0n) decrypt(zeroIvAt, blockAt, ivOctets);
+      if (s.EVP_Cipher(decrypting, base + BigInt(ivAt | 0), base + BigInt(ivAt | 0), ivOctets + dataOctets | 0) < 1) {
+        failed(algorithm);
+      }
+    };
     return {
       encrypt,
-      decrypt: counter ? encrypt : decrypt,
+      encryptFresh: counter ? encryptFresh : encryptBehind,
+      decrypt: counter ? encrypt : decryptBehind,
       [Symbol.dispose]() {
         s.EVP_CIPHER_CTX_free(encrypting);
         s.EVP_CIPHER_CTX_free(decrypting);
@@ -275,6 +353,14 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     }
     poolLeft -= octets;
     const from = poolAt + poolLeft;
+    // An IV is a few words, for which calls cost more than a loop.
+    if ((octets & 3) === 0 && octets <= 16) {
+      for (let i = 0; i < octets; i += 4) {
+        view.setInt32(at + i, view.getInt32(from + i));
+        view.setInt32(from + i, 0);
+      }
+      return;
+    }
     u8.copyWithin(at, from, from + octets);
     u8.fill(0, from, from + octets);
   }

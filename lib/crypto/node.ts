@@ -17,7 +17,16 @@ import { Ghash } from "./ghash.ts";
 import { HASHES, type HashName } from "./hash.ts";
 import { erased, Key } from "./key.ts";
 import { filledKey } from "./keyed.ts";
-import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
+import {
+  type Aead,
+  type AeadName,
+  COUNTER_BLOCK_OCTETS,
+  type MacName,
+  type PacketCipher,
+  type PacketCipherName,
+  type PacketCrypto,
+  type PacketMac,
+} from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
 
 const NONCE_OCTETS = 12;
@@ -27,6 +36,11 @@ const RANDOM_OCTETS = 65536;
 
 /** A backend for packets in `arena`. It needs no native library and no permission. */
 export function createNodeCrypto(arena: Arena): PacketCrypto {
+  function random(at: number, octets: number): void {
+    for (const end = at + octets; at < end; at += RANDOM_OCTETS) {
+      getRandomValues(arena.u8.subarray(at, Math.min(at + RANDOM_OCTETS, end)));
+    }
+  }
   return {
     name: "node:crypto",
     aead(algorithm: AeadName, key: Uint8Array): Aead {
@@ -35,17 +49,14 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
       return nodeAead(arena, algorithm === "aes-gcm" ? `aes-${8 * key.length}-gcm` : algorithm, new Key(key));
     },
     cipher(algorithm: PacketCipherName, key: Uint8Array): PacketCipher {
-      packetCipherRow(algorithm, key.length);
-      if (algorithm === "aes-ctr") return counterMode(arena, new Key(key));
-      const Block = BLOCK64_CIPHERS[algorithm];
-      if (!Block) return nodeCbc(arena, algorithm, key);
-      let block: Block64 | undefined = new Block(key);
+      const { blockOctets } = packetCipherRow(algorithm, key.length);
+      const cipher = cipherOf(arena, algorithm, key);
+      const ivOctets = blockOctets === 1 ? COUNTER_BLOCK_OCTETS : blockOctets;
       return {
-        encrypt: (ivAt, dataAt, dataOctets) => encryptCbc64(block ?? erased(), arena.view, ivAt, dataAt, dataOctets),
-        decrypt: (ivAt, dataAt, dataOctets) => decryptCbc64(block ?? erased(), arena.view, ivAt, dataAt, dataOctets),
-        [Symbol.dispose]() {
-          block?.erase();
-          block = undefined;
+        ...cipher,
+        encryptFresh(ivAt, dataAt, dataOctets) {
+          random(ivAt, ivOctets);
+          cipher.encrypt(ivAt, dataAt, dataOctets);
         },
       };
     },
@@ -56,11 +67,7 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
       if (algorithm === "keyed-sha1") return hashMac(arena, "sha1", new Key(key), startKeyed("sha1"));
       return hashMac(arena, row.hash!, new Key(key), (key) => createHmac(row.hash!, key));
     },
-    random(at: number, octets: number): void {
-      for (const end = at + octets; at < end; at += RANDOM_OCTETS) {
-        getRandomValues(arena.u8.subarray(at, Math.min(at + RANDOM_OCTETS, end)));
-      }
-    },
+    random,
   };
 }
 
@@ -147,7 +154,25 @@ function gcm192({ u8 }: Arena, key: Key): Aead {
   };
 }
 
-function counterMode({ u8 }: Arena, key: Key): PacketCipher {
+/** A cipher that is given its IVs. */
+type GivenIvCipher = Omit<PacketCipher, "encryptFresh">;
+
+function cipherOf(arena: Arena, algorithm: PacketCipherName, key: Uint8Array): GivenIvCipher {
+  if (algorithm === "aes-ctr") return counterMode(arena, new Key(key));
+  const Block = BLOCK64_CIPHERS[algorithm];
+  if (!Block) return nodeCbc(arena, algorithm, key);
+  let block: Block64 | undefined = new Block(key);
+  return {
+    encrypt: (ivAt, dataAt, dataOctets) => encryptCbc64(block ?? erased(), arena.view, ivAt, dataAt, dataOctets),
+    decrypt: (ivAt, dataAt, dataOctets) => decryptCbc64(block ?? erased(), arena.view, ivAt, dataAt, dataOctets),
+    [Symbol.dispose]() {
+      block?.erase();
+      block = undefined;
+    },
+  };
+}
+
+function counterMode({ u8 }: Arena, key: Key): GivenIvCipher {
   const crypt = (ivAt: number, dataAt: number, dataOctets: number) => {
     const cipher = createCipheriv(`aes-${8 * key.octets.length}-ctr`, key.octets, u8.slice(ivAt, ivAt + 16));
     u8.set(cipher.update(u8.subarray(dataAt, dataAt + dataOctets)), dataAt);
@@ -155,7 +180,7 @@ function counterMode({ u8 }: Arena, key: Key): PacketCipher {
   return { encrypt: crypt, decrypt: crypt, [Symbol.dispose]: () => key.erase() };
 }
 
-function nodeCbc({ u8 }: Arena, algorithm: Exclude<PacketCipherName, "aes-ctr">, key: Uint8Array): PacketCipher {
+function nodeCbc({ u8 }: Arena, algorithm: Exclude<PacketCipherName, "aes-ctr">, key: Uint8Array): GivenIvCipher {
   const cbc = createCbc(algorithm, key);
   const run = (work: typeof cbc.encrypt, ivAt: number, dataAt: number, dataOctets: number) =>
     u8.set(work(u8.slice(ivAt, ivAt + cbc.blockOctets), u8.subarray(dataAt, dataAt + dataOctets)), dataAt);

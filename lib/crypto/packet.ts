@@ -8,6 +8,9 @@
  * @module
  */
 
+/** The IV that CTR mode is given: the whole first counter block. */
+export const COUNTER_BLOCK_OCTETS = 16;
+
 /** AEAD algorithms: AES-GCM (RFC 4106; also GMAC, with no data), ChaCha20-Poly1305 (RFC 7634). */
 export type AeadName = "aes-gcm" | "chacha20-poly1305";
 /** Ciphers without authentication; the key length chooses AES-128/192/256. */
@@ -42,6 +45,9 @@ export interface Aead extends Disposable {
 /** A cipher keyed for one SA. CBC: `dataOctets` is a multiple of the block; the IV is one block. CTR: the IV is the whole 16-octet first counter block. */
 export interface PacketCipher extends Disposable {
   encrypt(ivAt: number, dataAt: number, dataOctets: number): void;
+  /** Writes an unpredictable IV to `ivAt` and encrypts under it. */
+  encryptFresh(ivAt: number, dataAt: number, dataOctets: number): void;
+  /** The IV may be lost. */
   decrypt(ivAt: number, dataAt: number, dataOctets: number): void;
 }
 

@@ -33,6 +33,8 @@ const SYMBOLS = {
   EVP_CIPHER_CTX_set_key_length: { parameters: [ADDRESS, INT], result: INT },
   // int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX *, OSSL_PARAM[])
   EVP_CIPHER_CTX_get_params: { parameters: [ADDRESS, ADDRESS], result: INT },
+  // int EVP_CIPHER_CTX_set_params(EVP_CIPHER_CTX *, const OSSL_PARAM[])
+  EVP_CIPHER_CTX_set_params: { parameters: [ADDRESS, ADDRESS], result: INT },
   // int EVP_CipherInit_ex2(EVP_CIPHER_CTX *, const EVP_CIPHER *, key, iv, int encrypt, const OSSL_PARAM[]), to set the key
   EVP_CipherInit_ex2: { parameters: [ADDRESS, POINTER, BUFFER, POINTER, INT, POINTER], result: INT },
   // int EVP_EncryptInit_ex2(EVP_CIPHER_CTX *, const EVP_CIPHER *, key, iv, const OSSL_PARAM[]), to set the IV

@@ -83,8 +83,7 @@ const GMAC: Protection = {
 /** CBC with an unpredictable IV. */
 const CBC: Protection = {
   protect(_view, sa, espAt, dataAt, icvAt) {
-    sa.crypto.random(espAt + IV_AT, sa.ivOctets);
-    sa.cipher!.encrypt(espAt + IV_AT, dataAt, icvAt - dataAt);
+    sa.cipher!.encryptFresh(espAt + IV_AT, dataAt, icvAt - dataAt);
   },
   unprotect(_view, sa, espAt, dataAt, icvAt) {
     sa.cipher!.decrypt(espAt + IV_AT, dataAt, icvAt - dataAt);

@@ -1,4 +1,5 @@
 // A bench for single packets: an arena, a backend whose random octets the test may choose, and short-hands.
+import { packetCipherRow } from "../../lib/crypto/algorithms.ts";
 import { addressOf } from "../../lib/ffi/address.ts";
 import { createNodeCrypto } from "../../lib/crypto/node.ts";
 import type { PacketCrypto } from "../../lib/crypto/packet.ts";
@@ -49,15 +50,7 @@ export function bench({ crypto: make = createNodeCrypto, random, identification 
   const arena = createArena(4 * ROOM, addressOf);
   const real = make(arena);
   const fixed = random === undefined ? undefined : parseHex(random);
-  const crypto: PacketCrypto = !fixed ? real : {
-    name: real.name,
-    aead: (name, key) => real.aead(name, key),
-    cipher: (name, key) => real.cipher(name, key),
-    mac: (name, key) => real.mac(name, key),
-    random(at, octets) {
-      for (let i = 0; i < octets; i++) arena.u8[at + i] = fixed[i % fixed.length];
-    },
-  };
+  const crypto = fixed ? withFixedIvs(real, arena, fixed) : real;
   const packetAt = arena.reserve(GUARD + HEADROOM + ROOM + TAILROOM + GUARD) + GUARD + HEADROOM;
   setIdentification(arena, identification);
   const packet = new Packet();
@@ -90,6 +83,27 @@ export function bench({ crypto: make = createNodeCrypto, random, identification 
         if (drop !== 0) return DROPS[drop].name;
       }
       return formatHex(octets());
+    },
+  };
+}
+
+/** A backend whose "random" octets are given. */
+function withFixedIvs(real: PacketCrypto, arena: Arena, fixed: Uint8Array): PacketCrypto {
+  const random = (at: number, octets: number) => {
+    for (let i = 0; i < octets; i++) arena.u8[at + i] = fixed[i % fixed.length];
+  };
+  return {
+    ...real,
+    random,
+    cipher(name, key) {
+      const cipher = real.cipher(name, key);
+      return {
+        ...cipher,
+        encryptFresh(ivAt, dataAt, dataOctets) {
+          random(ivAt, packetCipherRow(name, key.length).blockOctets);
+          cipher.encrypt(ivAt, dataAt, dataOctets);
+        },
+      };
     },
   };
 }
