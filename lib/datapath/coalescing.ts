@@ -204,11 +204,10 @@ export class Coalescer {
   /** A wrong inner checksum must reach the receiver as it is, not be repaired by segmentation. */
   #sumIsRight(at: number, octets: number, v4: boolean, ipOctets: number, tcp: boolean): boolean {
     if (!tcp && v4 && this.#arena.view.getUint16(at + ipOctets + UDP.CHECKSUM) === 0) return false;
-    const pseudo = v4
-      ? this.#sums.sum(at + IPV4.SOURCE, 8, swap16(tcp ? IP_PROTOCOL.TCP : IP_PROTOCOL.UDP))
-      : this.#sums.sum(at + IPV6.SOURCE, 32, swap16(tcp ? IP_PROTOCOL.TCP : IP_PROTOCOL.UDP));
-    const transportOctets = octets - ipOctets;
-    return fold(this.#sums.sum(at + ipOctets, transportOctets, pseudo) + swap16(transportOctets)) === 0xffff;
+    // The addresses of the pseudo-header lie just before what is summed.
+    const from = v4 ? IPV4.SOURCE : IPV6.SOURCE;
+    const protocol = swap16(tcp ? IP_PROTOCOL.TCP : IP_PROTOCOL.UDP);
+    return fold(this.#sums.sum(at + from, octets - from, protocol) + swap16(octets - ipOctets)) === 0xffff;
   }
 
   #freeLane(): Lane {

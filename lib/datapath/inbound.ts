@@ -19,6 +19,7 @@ import { PROTOCOL } from "../ipsec/types.ts";
 import type { Arena } from "../octets/arena.ts";
 import type { Coalescer } from "./coalescing.ts";
 import { FlowCache } from "./flow_cache.ts";
+import { LastFlow } from "./last_flow.ts";
 
 /** Security headers inside each other: more are an attack. */
 const MAX_DEPTH = 8;
@@ -41,6 +42,7 @@ export class Inbound {
   readonly #coalescer: Coalescer;
   readonly #world: InboundEnvironment;
   readonly #cache = new FlowCache<{ readonly drop: number }>();
+  readonly #last: LastFlow;
   readonly #tuple = createTuple();
   readonly #packet = new Packet();
   readonly #used: (Sa | null)[] = new Array(MAX_DEPTH).fill(null);
@@ -52,6 +54,7 @@ export class Inbound {
     world: InboundEnvironment,
   ) {
     this.#arena = arena;
+    this.#last = new LastFlow(arena);
     this.#sad = tables.sad;
     this.#spd = tables.spd;
     this.#counters = tables.counters;
@@ -138,6 +141,9 @@ export class Inbound {
       used[depth++] = sa;
       if (bare && this.#hasMoved(sa, packet, portAt)) this.#world.moved(sa, packet, portAt);
       packet.bare = false;
+      if (depth === 1 && this.#last.has(packet.at, packet.octets, sa.age, this.#generation)) {
+        return this.#coalescer.deliver(packet.at, packet.octets, outermost);
+      }
       if (locate(arena, packet) !== 0) break;
     }
     if (!classify(arena.view, packet.at, packet.octets, this.#tuple)) {
@@ -145,13 +151,19 @@ export class Inbound {
     }
     const verdict = this.#judge(depth);
     if (verdict !== 0) return this.#counters.drop(outermost, verdict);
+    if (depth === 1) this.#last.set(packet.at, packet.octets, used[0]!.age, this.#generation);
     this.#coalescer.deliver(packet.at, packet.octets, outermost);
+  }
+
+  /** Of the tables that verdicts come from. */
+  get #generation(): number {
+    return this.#sad.generation + this.#spd.generation;
   }
 
   /** What the policy says of the packet that came through the first `depth` SAs of `used`. */
   #judge(depth: number): number {
     const used = this.#used;
-    const generation = this.#sad.generation + this.#spd.generation;
+    const generation = this.#generation;
     let salt = 0;
     for (let i = 0; i < depth; i++) salt = Math.imul(salt, 31) + used[i]!.age + 1 | 0;
     const known = depth === 1 ? this.#cache.find(this.#tuple, salt, generation) : null;

@@ -222,8 +222,9 @@ export class PolicyFilter implements Disposable {
     const protocols = ["esp", "ah", ...(tunnels ? ["4", "41"] : [])].join(", ");
     const inside = `{ "lo", ${JSON.stringify(interfaceName)} }`;
     const way = (hook: string, rest: string) =>
-      `type filter hook ${hook} priority raw - 10; policy accept;\n    oifname ${inside} accept\n    ` +
-      `meta mark ${mark} accept\n    ${rest}`;
+      // The mark first: most packets that leave are the engine's own.
+      `type filter hook ${hook} priority raw - 10; policy accept;\n    meta mark ${mark} accept\n    ` +
+      `oifname ${inside} accept\n    ${rest}`;
     return `add table ${NFT_TABLE}
 delete table ${NFT_TABLE}
 table ${NFT_TABLE} {
