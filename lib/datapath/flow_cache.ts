@@ -1,7 +1,8 @@
 /** What was decided for a packet's 5-tuple, remembered, so that the common packet costs one probe. @module */
 import { TUPLE } from "../ip/tuple.ts";
 
-const ENTRIES = 16384;
+/** So many that of 10,000 flows few share a slot; what is not used costs no memory but the list of decisions. */
+const ENTRIES = 65536;
 const STRIDE = 16;
 
 /**
@@ -10,7 +11,8 @@ const STRIDE = 16;
  */
 export class FlowCache<Decision> {
   readonly #keys = new Int32Array(ENTRIES * STRIDE);
-  readonly #generations = new Float64Array(ENTRIES).fill(-1);
+  /** One more than the generation; 0: nothing stored. */
+  readonly #generations = new Float64Array(ENTRIES);
   readonly #decisions: (Decision | null)[] = new Array(ENTRIES).fill(null);
 
   #slot(tuple: Int32Array, salt: number): number {
@@ -30,7 +32,7 @@ export class FlowCache<Decision> {
   /** The decision stored for this tuple and salt at this generation; null when there is none. */
   find(tuple: Int32Array, salt: number, generation: number): Decision | null {
     const slot = this.#slot(tuple, salt);
-    if (this.#generations[slot] !== generation) return null;
+    if (this.#generations[slot] !== generation + 1) return null;
     const keys = this.#keys;
     const at = slot * STRIDE;
     if (keys[at + TUPLE.WORDS] !== salt) return null;
@@ -43,7 +45,7 @@ export class FlowCache<Decision> {
     const slot = this.#slot(tuple, salt);
     this.#keys.set(tuple, slot * STRIDE);
     this.#keys[slot * STRIDE + TUPLE.WORDS] = salt;
-    this.#generations[slot] = generation;
+    this.#generations[slot] = generation + 1;
     this.#decisions[slot] = decision;
   }
 }
