@@ -231,8 +231,8 @@ table ${NFT_TABLE} {
   counter dropped { comment "cleartext dropped by policy"; }
   counter held { comment "cleartext held back"; }
   chain unprotected_in {
-    fib daddr type local meta l4proto { ${protocols} } accept
-    fib daddr type local udp dport { ${udpPorts.join(", ")} } accept
+    meta l4proto { ${protocols} } fib daddr type local accept
+    udp dport { ${udpPorts.join(", ")} } fib daddr type local accept
     ip6 nexthdr ah fib daddr type local accept
     hbh nexthdr ah fib daddr type local accept
     dst nexthdr ah fib daddr type local accept
