@@ -1,4 +1,4 @@
-/** The TCP connection of the packet before, which most packets belong to: those need not be classified and judged. @module */
+/** The TCP connection of the packet before: most packets belong to it and need not be classified and judged again. @module */
 import { IP_PROTOCOL, IPV4, IPV6 } from "../ip/headers.ts";
 import type { Arena } from "../octets/arena.ts";
 
