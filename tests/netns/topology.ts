@@ -361,12 +361,23 @@ function removeTree(folder: string): void {
   }
 }
 
+const INTERRUPTS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
 /** A network of hosts. Dispose of it to remove them. */
 export class Topology implements Disposable, AsyncDisposable {
   readonly folder: string;
   readonly #hosts = new Map<string, Host>();
+  /** Whoever interrupts a demo or a bench leaves nothing behind. */
+  readonly #interrupts = Object.entries(INTERRUPTS).map(([signal, number]) => ({
+    signal: signal as keyof typeof INTERRUPTS,
+    listener: () => {
+      this[Symbol.dispose]();
+      Deno.exit(128 + number);
+    },
+  }));
 
   constructor(name: string, spec: TopologySpec) {
+    for (const { signal, listener } of this.#interrupts) Deno.addSignalListener(signal, listener);
     this.folder = Deno.makeTempDirSync({ prefix: `ipsecbox-${name}-` });
     try {
       for (const [hostName, host] of Object.entries(spec.hosts)) {
@@ -428,6 +439,7 @@ export class Topology implements Disposable, AsyncDisposable {
   }
 
   [Symbol.dispose](): void {
+    for (const { signal, listener } of this.#interrupts.splice(0)) Deno.removeSignalListener(signal, listener);
     for (const host of this.#hosts.values()) host.dispose();
     this.#hosts.clear();
     removeTree(this.folder);

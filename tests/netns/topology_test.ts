@@ -56,3 +56,26 @@ Deno.test("captures hold what was on the wire, and background commands end when 
   await waitFor(quick.ended, "the command to end");
   assertEquals([quick.status(), quick.output()], [7, "said\n"]);
 });
+
+Deno.test("an interrupted program takes its network and what runs in it away", async () => {
+  const program = `import { topology } from "${new URL("./topology.ts", import.meta.url)}";
+    const net = await topology("intr", { hosts: { only: {} }, links: [] });
+    net.host("only").spawn(["sleep", "1000"]);
+    console.log(net.host("only").namespace);
+    await new Promise((resolve) => setTimeout(resolve, 60_000));`;
+  const file = Deno.makeTempFileSync({ suffix: ".ts" });
+  Deno.writeTextFileSync(file, program);
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--config", config, file],
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const name = (await reader.read()).value!.trim();
+  assertStringIncludes(namespaces(), name);
+  child.kill("SIGINT");
+  assertEquals((await child.status).code, 130);
+  await reader.cancel();
+  assertEquals(namespaces().includes(name), false);
+  Deno.removeSync(file);
+});
