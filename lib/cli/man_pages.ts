@@ -2688,7 +2688,7 @@ ipsecbox                       November 24, 2026                      ipsecbox
 `,
   },
   "photurisd.8": {
-    source: "0f2fb42bc01e42e8",
+    source: "a5dbbd1d584c5c2d",
     text: `PHOTURISD(8)                System Manager's Manual               PHOTURISD(8)
 
 NAME
@@ -2784,7 +2784,7 @@ DIAGNOSTICS
      The configuration stays as it was
              After SIGHUP a file had a fault, which is named before.
 
-     others may read or write the secrets
+     lets others at it
              chmod 600 secrets.conf, or mode 0640 and group _ipsecbox.
 
 SEE ALSO

@@ -26,6 +26,6 @@ export function readKeynoteFolder(directory: string, id: Identification): Keynot
     return { credentials, privateKeyPath: join(directory, name, "private_key") };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw new PrivateFileError(`cannot read the credentials of ${name}: ${(error as Error).message}`);
+    throw new PrivateFileError(`credentials of ${name}`, (error as Error).message, "read");
   }
 }

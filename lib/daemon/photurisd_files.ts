@@ -6,7 +6,7 @@ import { type Fault, formatFault } from "../config/photuris_reader.ts";
 import { parseSecretsConf, secretBook, type SecretsConf } from "../config/photuris_secrets.ts";
 import { parseStartup, type StartupEntry } from "../config/photuris_startup.ts";
 import { decodeText } from "../octets/bytes.ts";
-import { openToOthers } from "./daemon_user.ts";
+import { IS_MISSING, PrivateFileError, readPrivateFile } from "./private_file.ts";
 import { offersOf } from "../photuris/choose.ts";
 import type { SecretBook, Settings } from "../photuris/settings.ts";
 
@@ -25,7 +25,6 @@ export interface Configuration {
 }
 
 const EXAMPLES = "examples/photuris/etc has one to start from";
-const SIZE_LIMIT = 1 << 20;
 
 /** The text of a file, or the fault that keeps it from being read. */
 function readText(path: string, needed: boolean): string | Fault | undefined {
@@ -40,36 +39,21 @@ function readText(path: string, needed: boolean): string | Fault | undefined {
 }
 
 /**
- * The text of a file of secrets: a regular file, no link, of `owner` or root, that nobody else may read or write.
+ * The text of a file of secrets: private, and no link.
  *
  * @param owner user id; absent: this process's own
  */
-function readSecretText(path: string, owner: number | null = Deno.uid()): string | Fault {
-  const fault = (message: string): Fault => ({ severity: "error", file: path, line: 0, message });
-  let file: Deno.FsFile;
+function readSecretText(path: string, owner?: number): string | Fault {
   try {
-    file = Deno.openSync(path, { read: true });
+    const octets = readPrivateFile(path, "file of secrets", { owner, isLinkAllowed: false });
+    const text = decodeText(octets);
+    octets.fill(0);
+    return text;
   } catch (error) {
-    const isMissing = error instanceof Deno.errors.NotFound;
-    return fault(isMissing ? `does not exist; ${EXAMPLES}` : `cannot be read: ${(error as Error).message}`);
+    if (!(error instanceof PrivateFileError)) throw error;
+    const message = error.why === IS_MISSING ? `does not exist; ${EXAMPLES}` : error.why;
+    return { severity: "error", file: path, line: 0, message };
   }
-  using _ = file;
-  const info = file.statSync();
-  const { isFile, mode, uid, ino } = info;
-  const named = Deno.lstatSync(path);
-  if (named.isSymlink) return fault("is a symbolic link; secrets are read from regular files only");
-  if (!isFile || named.ino !== ino) return fault("is no regular file");
-  if (openToOthers(info)) {
-    const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
-    return fault(`has mode ${octal}: others may read or write the secrets; "chmod 600 ${path}" makes it private`);
-  }
-  if (uid !== 0 && uid !== owner) return fault(`belongs to user ${uid}, it must belong to root or user ${owner}`);
-  const octets = new Uint8Array(SIZE_LIMIT);
-  let length = 0;
-  for (let count = file.readSync(octets); count; count = file.readSync(octets.subarray(length))) length += count;
-  const text = decodeText(octets.subarray(0, length));
-  octets.fill(0, 0, length);
-  return text;
 }
 
 /** A user's number and home from /etc/passwd. */

@@ -4,9 +4,22 @@ import { openToOthers } from "./daemon_user.ts";
 /** Why a file is not used. One line for people. */
 export class PrivateFileError extends Error {
   override name = "PrivateFileError";
+  /** @param why the words alone, for whoever names the file otherwise */
+  constructor(file: string, readonly why: string, verb: "read" | "use" = "use") {
+    super(`cannot ${verb} the ${file}: ${why}`);
+  }
 }
 
 const SIZE_LIMIT = 16 << 20;
+/** {@linkcode PrivateFileError.why} of a file that is not there. */
+export const IS_MISSING = "it does not exist";
+
+export interface PrivateFileOptions {
+  /** User id to whom it may belong besides root; absent: this process's own. */
+  readonly owner?: number | null;
+  /** Whether the path may be a symbolic link; absent: it may. */
+  readonly isLinkAllowed?: boolean;
+}
 
 /**
  * The content of a regular file that group and others have no right to; the daemons' own group may read it.
@@ -14,35 +27,42 @@ const SIZE_LIMIT = 16 << 20;
  * @param what words for the error: "configuration file"
  * @throws {PrivateFileError} when it is missing, something else, open to others, not ours, or too large
  */
-export function readPrivateFile(path: string, what: string): Uint8Array<ArrayBuffer> {
+export function readPrivateFile(
+  path: string,
+  what: string,
+  { owner = Deno.uid(), isLinkAllowed = true }: PrivateFileOptions = {},
+): Uint8Array<ArrayBuffer> {
   let file: Deno.FsFile;
   try {
     file = Deno.openSync(path, { read: true });
   } catch (error) {
     const why = error instanceof Deno.errors.NotFound
-      ? "it does not exist"
+      ? IS_MISSING
       : error instanceof Deno.errors.PermissionDenied
       ? "permission denied"
       : (error as Error).message;
-    throw new PrivateFileError(`cannot read the ${what} ${path}: ${why}`);
+    throw new PrivateFileError(`${what} ${path}`, why, "read");
   }
   using _ = { [Symbol.dispose]: () => file.close() };
+  const refuse = (why: string): never => {
+    throw new PrivateFileError(`${what} ${path}`, why);
+  };
   const info = file.statSync();
-  const { isFile, mode, uid, size } = info;
-  if (!isFile) throw new PrivateFileError(`cannot use the ${what} ${path}: it is no regular file`);
+  const { isFile, mode, uid, size, ino } = info;
+  if (!isLinkAllowed) {
+    const named = Deno.lstatSync(path);
+    if (named.isSymlink) refuse("it is a symbolic link, allowed a regular file");
+    if (named.ino !== ino) refuse("another file has taken its place");
+  }
+  if (!isFile) refuse("it is no regular file");
   if (openToOthers(info)) {
-    throw new PrivateFileError(
-      `cannot use the ${what} ${path}: mode ${(mode! & 0o777).toString(8).padStart(4, "0")} lets others at it, ` +
-        `allowed 0600: chmod 600 ${path}`,
-    );
+    const octal = (mode! & 0o777).toString(8).padStart(4, "0");
+    refuse(`mode ${octal} lets others at it, allowed 0600: chmod 600 ${path}`);
   }
-  const own = Deno.uid();
-  if (uid !== null && own !== null && uid !== own && uid !== 0) {
-    throw new PrivateFileError(`cannot use the ${what} ${path}: user ${uid} owns it, allowed ${own} or root`);
+  if (uid !== null && owner !== null && uid !== owner && uid !== 0) {
+    refuse(`user ${uid} owns it, allowed ${owner ? `${owner} or ` : ""}root`);
   }
-  if (size > SIZE_LIMIT) {
-    throw new PrivateFileError(`cannot use the ${what} ${path}: ${size} octets, at most ${SIZE_LIMIT}`);
-  }
+  if (size > SIZE_LIMIT) refuse(`${size} octets, at most ${SIZE_LIMIT}`);
   const octets = new Uint8Array(size);
   let at = 0;
   while (at < size) {

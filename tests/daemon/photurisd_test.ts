@@ -55,20 +55,21 @@ Deno.test("Secrets that others may read, that are a link or belong to somebody e
       assertStringIncludes(assertThrows(() => readConfiguration(directory), ConfigurationError).message, words);
     for (const mode of [0o640, 0o604, 0o620]) {
       Deno.chmodSync(file, mode);
-      refused(`secrets.conf: has mode 0${mode.toString(8)}`);
+      refused(`secrets.conf: mode 0${mode.toString(8)} lets others at it, allowed 0600: chmod 600 ${file}`);
     }
     Deno.chmodSync(file, 0o600);
     Deno.renameSync(file, join(directory, "real"));
     Deno.symlinkSync("real", file);
-    refused("is a symbolic link");
+    refused("secrets.conf: it is a symbolic link");
     Deno.removeSync(file);
     Deno.mkdirSync(file, { mode: 0o700 });
-    refused("secrets.conf: ");
+    refused("secrets.conf: it is no regular file");
     Deno.removeSync(file);
+    refused("secrets.conf: does not exist; examples/photuris/etc has one to start from");
     if (Deno.uid() === 0) {
       Deno.renameSync(join(directory, "real"), file);
       Deno.chownSync(file, 12345, null);
-      refused("belongs to user 12345");
+      refused("user 12345 owns it, allowed root");
     }
   });
 });

@@ -270,11 +270,11 @@ Deno.test("photurisd goes into the background, says on the way what is wrong, an
   Deno.chmodSync(join(directoryOf(west), "secrets.conf"), 0o644);
   const open = await west.ipsecbox(command, { check: false });
   assertEquals(open.code, 1);
-  assertStringIncludes(open.stderr, "secrets.conf: has mode 0644: others may read or write the secrets");
+  assertStringIncludes(open.stderr, "secrets.conf: mode 0644 lets others at it, allowed 0600");
   Deno.chmodSync(join(directoryOf(west), "secrets.conf"), 0o600);
   Deno.renameSync(join(directoryOf(west), "secrets.conf"), join(directoryOf(west), "elsewhere"));
   Deno.symlinkSync("elsewhere", join(directoryOf(west), "secrets.conf"));
-  assertStringIncludes((await west.ipsecbox(command, { check: false })).stderr, "secrets.conf: is a symbolic link");
+  assertStringIncludes((await west.ipsecbox(command, { check: false })).stderr, "secrets.conf: it is a symbolic link");
   Deno.removeSync(join(directoryOf(west), "secrets.conf"));
   Deno.renameSync(join(directoryOf(west), "elsewhere"), join(directoryOf(west), "secrets.conf"));
 
