@@ -1,4 +1,5 @@
-/** Files of certpatch and pki: certificates, CRLs and private keys. @module */
+/** Files of certpatch, pki and keynote: certificates, CRLs and private keys. @module */
+import { resolve } from "node:path";
 import { encodePem, encodePrivateKey, type KeyObject, parsePrivateKey } from "../crypto/signature.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { CertificateError } from "../x509/error.ts";
@@ -11,8 +12,7 @@ export function fromFile<T>(path: string, decode: (octets: Uint8Array) => T): T 
     return decode(Deno.readFileSync(path));
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    const why = error instanceof Deno.errors.NotFound ? "it does not exist" : (error as Error).message;
-    throw new CommandError(`${path}: ${why}`);
+    throw new CommandError(`${path}: ${reason(error)}`);
   }
 }
 
@@ -31,6 +31,29 @@ export const readCertificate = (path: string): Certificate =>
   fromFile(path, (octets) => parseCertificate(decodeFile(octets, "CERTIFICATE")[0]));
 
 export const readPrivateKey = (path: string): KeyObject => fromFile(path, parsePrivateKey);
+
+/** What tells a file from others under whatever path; nothing of what is no file. */
+function fileOf(path: string): string | undefined {
+  try {
+    const { isFile, dev, ino } = Deno.statSync(path);
+    return isFile ? `${dev}:${ino}` : undefined;
+  } catch {
+    return resolve(path); // it will be a new one, or who opens it says why not
+  }
+}
+
+/** That what is written takes the place of nothing that is read, or written as well. @throws {CommandError} */
+export function keepApart(written: readonly string[], read: readonly string[]): void {
+  const taken = new Set(read.map(fileOf));
+  for (const path of written) {
+    const file = fileOf(path);
+    if (file === undefined) continue;
+    if (taken.has(file)) {
+      throw new CommandError(`${path}: one file cannot be two of those that are named; name another`);
+    }
+    taken.add(file);
+  }
+}
 
 function write(path: string, text: string, mode: number): void {
   try {

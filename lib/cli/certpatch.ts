@@ -8,7 +8,7 @@ import { verifyOctets } from "../x509/signature.ts";
 import { publicKeyOf } from "../crypto/signature.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
-import { fromFile, readPrivateKey, writePem } from "./certificate_files.ts";
+import { fromFile, keepApart, readPrivateKey, writePem } from "./certificate_files.ts";
 import { getopt, type GivenOption, OptionError } from "./getopt.ts";
 import { identityFromText, type IdentityType, identityType } from "./identity_words.ts";
 
@@ -64,6 +64,7 @@ export function run(args: string[]): number {
     const names = identities(options);
     const keyFile = options.findLast(({ letter }) => letter === "k")?.argument;
     if (keyFile === undefined) throw new CommandError("-k: the key of the authority is missing");
+    keepApart([output], [keyFile]);
     print(`reading certificate ${input}\n`);
     const der = fromFile(input, (octets) => {
       const [found] = decodeFile(octets, "CERTIFICATE");

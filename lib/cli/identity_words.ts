@@ -18,7 +18,8 @@ export function identityType(word: string): IdentityType {
 const LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
 const DOMAIN = new RegExp(`^${LABEL}(\\.${LABEL})*$`);
 
-const isDomain = (text: string) => DOMAIN.test(text) && text.length <= 253;
+/** No top-level domain is a number (RFC 3696 section 2): such a text is a mistyped address. */
+const isDomain = (text: string) => DOMAIN.test(text) && text.length <= 253 && !/(^|\.)\d+$/.test(text);
 
 function isUserAtDomain(text: string): boolean {
   const at = text.lastIndexOf("@");
@@ -48,5 +49,9 @@ export function identityFromText(type: IdentityType, text: string): Identity {
   }
 }
 
-/** The type that a text is of by its looks: an address, user@domain, or a domain name. */
-export const guessType = (text: string): IdentityType => isAddress(text) ? "ip" : text.includes("@") ? "ufqdn" : "fqdn";
+/** An identity of the type that its text looks like. @throws {CommandError} when it is none */
+export function identityOfLooks(text: string): Identity {
+  const type = isAddress(text) ? "ip" : isUserAtDomain(text) ? "ufqdn" : isDomain(text) ? "fqdn" : undefined;
+  if (!type) throw new CommandError(`-i: "${text}" is no address, no domain name and no user@domain`);
+  return identityFromText(type, text);
+}

@@ -17,6 +17,7 @@ import { octetsOf, octetsOfText } from "../keynote/text.ts";
 import { splitAssertions } from "../keynote/token.ts";
 import { decodeText } from "../octets/bytes.ts";
 import { didYouMean } from "../octets/nearest.ts";
+import { keepApart } from "./certificate_files.ts";
 import { CommandError, reason } from "./command.ts";
 import { print } from "./commands.ts";
 import { getopt, OptionError } from "./getopt.ts";
@@ -84,7 +85,9 @@ function telling<T>(file: string, work: () => T): T {
 
 function generate(kind: string, bits: number): KeyObject {
   if (kind === "rsa") return generateRsaKey(bits);
-  if (bits < 512 || bits > 3072 || bits % 64) throw new RangeError("a DSA key has 512 to 3072 bits, in steps of 64");
+  if (bits < 512 || bits > 3072 || bits % 64) {
+    throw new RangeError(`a DSA key has 512 to 3072 bits, in steps of 64, not ${bits}`);
+  }
   return generateKeyPairSync("dsa", { modulusLength: bits, divisorLength: bits < 2048 ? 160 : 256 }).privateKey;
 }
 
@@ -102,7 +105,8 @@ function keygen(args: string[]): number {
   const form = printForm(`private-${algorithm}`, offset, length);
   const [kind, encoding] = algorithm.slice(0, -1).split("-") as ["rsa" | "dsa", "hex" | "base64"];
   if (!/^\d{3,5}$/.test(size)) throw new CommandError(`a key size is a number of bits, not "${size}"`);
-  const key = telling(given, () => generate(kind, Number(size)));
+  keepApart([publicFile, privateFile].filter((path) => path !== "-"), []);
+  const key = telling("key size", () => generate(kind, Number(size)));
   const publicText = formatLiteral(formatPrincipal(publicKeyOf(key), encoding), form);
   const privateText = formatLiteral(formatPrivateKey(key, encoding), form);
   const write = (path: string, text: string, mode: number) => {
@@ -194,19 +198,24 @@ function ask(args: string[], explaining: boolean): number {
   const [valueList, ...moreLists] = given("r");
   if (valueList === undefined) usage("-r: the compliance values are missing");
   if (moreLists.length > 0) usage("-r: one list of compliance values is needed");
+  const values = octetsOfText(valueList).split(",");
+  if (values.includes("")) usage(`-r: a value of "${valueList}" is empty`);
+  const twice = values.find((value, i) => values.indexOf(value) < i);
+  if (twice !== undefined) usage(`-r: "${decodeText(octetsOf(twice))}" stands twice in "${valueList}"`);
   for (const [letter, what] of [["e", "an environment"], ["l", "a trusted assertion"], ["k", "a requester"]]) {
     if (given(letter).length === 0) usage(`-${letter}: ${what} is needed`);
   }
   const local = new AssertionSet(), credentials = new AssertionSet();
   const problems = given("l").flatMap((path) => {
     const { assertions, problems } = parseAssertions(readText(path), path);
+    if (assertions.length + problems.length === 0) throw new CommandError(`${path}: no assertion in it`);
     return [...problems, ...addLocal(local, assertions)];
   });
   for (const path of rest) problems.push(...addCredentials(credentials, readText(path), path));
   const question: Query = {
     requesters: given("k").map(readValueFile),
     attributes: new Map(given("e").flatMap((path) => [...readEnvironment(path)])),
-    values: octetsOfText(valueList).split(","),
+    values,
   };
   const sets = [local, credentials];
   const decision = telling("query", () => query(sets, question));

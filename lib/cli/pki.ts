@@ -184,7 +184,10 @@ export function run(args: string[]): number {
     print(HELP, action === undefined ? Deno.stderr : Deno.stdout);
     return action === undefined ? 2 : 0;
   }
-  if (!Object.hasOwn(ACTIONS, action)) fail(`no action "${action}"${didYouMean(action, Object.keys(ACTIONS))}`);
+  if (!Object.hasOwn(ACTIONS, action)) {
+    const names = Object.keys(ACTIONS);
+    fail(`no action "${action}"${didYouMean(action, names) || `, allowed ${names.join(", ")}`}`);
+  }
   const { letters, run } = ACTIONS[action];
   try {
     const { options, rest: files } = getopt(rest, letters);

@@ -12,11 +12,19 @@ import { decodeFile } from "../x509/pem.ts";
 import { demandingPolicy } from "../x509/policies.ts";
 import { parseRequest } from "../x509/request.ts";
 import { renewCertificate } from "../x509/rewrite.ts";
-import { about, fromFile, readCertificate, readPrivateKey, writePem, writePrivateKey } from "./certificate_files.ts";
+import {
+  about,
+  fromFile,
+  keepApart,
+  readCertificate,
+  readPrivateKey,
+  writePem,
+  writePrivateKey,
+} from "./certificate_files.ts";
 import { CommandError } from "./command.ts";
 import { print } from "./commands.ts";
-import { guessType, identityFromText, identityType, isWellFormed } from "./identity_words.ts";
-import { DAY_MS, fail, HASH, onlyFile, type Options, tell, word } from "./pki_options.ts";
+import { identityFromText, identityOfLooks, identityType, isWellFormed } from "./identity_words.ts";
+import { DAY_MS, fail, HASH, noFiles, onlyFile, type Options, tell, word } from "./pki_options.ts";
 
 const CURVES: Record<number, string> = { 256: "P-256", 384: "P-384", 521: "P-521" };
 
@@ -65,7 +73,7 @@ const sanWord = (identity: Identity): string => {
 /** The identities of `-i`, of the type of `-t` or of their looks. */
 function identitiesOf(options: Options): Identity[] {
   const type = options.maybe("t");
-  return options.all("i").map((text) => identityFromText(type ? identityType(type) : guessType(text), text));
+  return options.all("i").map((text) => type ? identityFromText(identityType(type), text) : identityOfLooks(text));
 }
 
 /** Who signs, of the options `certificate` and `key`. @throws {CommandError} when it is none that may */
@@ -138,6 +146,7 @@ const authorityExtensions = ({ pathLength }: { readonly pathLength?: number }): 
 ];
 
 export function ca(options: Options): number {
+  noFiles(options);
   const subject = nameFromText(options.need("s", "the name of the authority"));
   const [certificateFile, keyFile] = [options.need("o", "the certificate's file"), options.need("k", "the key's file")];
   const hasParent = options.maybe("c") !== undefined || options.maybe("K") !== undefined;
@@ -147,6 +156,7 @@ export function ca(options: Options): number {
   if (parent?.certificate.basicConstraints?.pathLength === 0) {
     fail(`${parent.files[0]}: it allows no authorities below it (path length 0)`);
   }
+  keepApart([certificateFile, keyFile], parent?.files ?? []);
   const { key, command } = newKey(options.number("b", 2048, 256, 16384));
   const request = { subject, spki: encodePublicKey(key), identities: [], authority: { pathLength }, ...times };
   const der = issue(request, parent ?? { key });
@@ -180,6 +190,7 @@ export function ca(options: Options): number {
 }
 
 export function cert(options: Options): number {
+  noFiles(options);
   const subject = nameFromText(options.need("s", "the name of the peer"));
   const identities = identitiesOf(options);
   if (identities.length === 0) fail("-i: the identity is missing");
@@ -189,6 +200,7 @@ export function cert(options: Options): number {
     options.need("n", "the new key's file"),
   ];
   const times = validity(options, issuer.certificate);
+  keepApart([certificateFile, keyFile], issuer.files);
   const { key, command } = newKey(options.number("b", 2048, 256, 16384));
   const der = issue({ subject, spki: encodePublicKey(key), identities, ...times }, issuer);
   writePrivateKey(keyFile, key);
@@ -211,6 +223,7 @@ export function sign(options: Options): number {
   const path = onlyFile(options);
   const certificateFile = options.need("o", "the certificate's file");
   const issuer = issuerOf(options, "c", "k");
+  keepApart([certificateFile], [path, ...issuer.files]);
   const request = fromFile(path, (octets) => parseRequest(decodeFile(octets, "CERTIFICATE REQUEST")[0]));
   const given = identitiesOf(options);
   const identities = given.length > 0 ? given : request.identities;
@@ -246,6 +259,7 @@ export function renew(options: Options): number {
   const isOwn = equal(readCertificate(caFile).der, old.der);
   const issuer = isOwn ? { key: readPrivateKey(keyFile) } : issuerOf(options, "c", "k");
   const above = isOwn ? old : (issuer as Required<Issuer>).certificate;
+  keepApart([certificateFile], isOwn ? [keyFile] : [caFile, keyFile]);
   if (isOwn) about(keyFile, () => checkKey(old, issuer.key));
   if (above.subject.key !== old.issuer.key) {
     throw new CommandError(`${path}: ${above.subject.text} did not issue it, ${old.issuer.text} did`);

@@ -44,6 +44,11 @@ export function tell(...commands: string[]): void {
   for (const command of commands) print(`${command}\n`, Deno.stderr);
 }
 
+/** That an action about no files is given none. */
+export function noFiles({ files }: Options): void {
+  if (files.length > 0) fail(`"${files[0]}": only options are taken`);
+}
+
 /** The one file that an action is about. */
 export function onlyFile({ files }: Options): string {
   return files.length === 1 ? files[0] : fail(`one file is needed, not ${files.length}`);

@@ -56,7 +56,8 @@ function attribute(word: string): [string, string] {
   if (equals < 1) throw new CommandError(`"${word}": an attribute is NAME=VALUE`, 2);
   const name = word.slice(0, equals);
   if (!POLICY_ATTRIBUTES.includes(name)) {
-    throw new CommandError(`no attribute "${name}"${didYouMean(name, POLICY_ATTRIBUTES)}`, 2);
+    const hint = didYouMean(name, POLICY_ATTRIBUTES) || ' ("ipsecbox help policy" lists them)';
+    throw new CommandError(`no attribute "${name}"${hint}`, 2);
   }
   return [name, octetsOfText(word.slice(equals + 1))];
 }
@@ -97,6 +98,8 @@ function test(args: string[]): number {
   if (policyFile === undefined) {
     throw new CommandError('the policy file is missing ("ipsecbox help policy" shows the usage)', 2);
   }
+  const empty = options.find(({ argument }) => argument === "");
+  if (empty) throw new CommandError(`-${empty.letter}: its argument is empty`, 2);
   const of = (letter: string) => options.filter((option) => option.letter === letter).map(({ argument }) => argument);
   const now = new Date();
   const accompanying = new AssertionSet();
@@ -145,6 +148,7 @@ function test(args: string[]): number {
   print(`${decision.value}\n`);
   for (const line of describeExplanation(explain(sets, question, decision))) print(`${decodeText(octetsOf(line))}\n`);
   for (const problem of problems) print(`policy: ${describeProblem(problem)}\n`, Deno.stderr);
+  if (policy.assertions.size === 0) print(`policy: ${policyFile}: no assertion in it counts\n`, Deno.stderr);
   return decision.value === "true" ? 0 : 1;
 }
 

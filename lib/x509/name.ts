@@ -133,7 +133,7 @@ const PRINTABLE = /^[A-Za-z0-9 '()+,\-./:=?]*$/;
 export function nameFromText(text: string): DistinguishedName {
   if (text === "/") return parseName(encodeSequence());
   if (!text.startsWith("/")) {
-    throw new CertificateError(`name ${JSON.stringify(text)}: it begins with "/", as /C=SE/CN=gw`);
+    throw new CertificateError(`name ${JSON.stringify(text)}: it must begin with "/", as /C=SE/CN=gw`);
   }
   const sets: Bytes[] = [];
   for (const part of text.slice(1).split(/(?<=(?:^|[^\\])(?:\\\\)*)\/(?=[A-Za-z0-9.]+=)/)) {

@@ -144,12 +144,14 @@ Deno.test("keynote says what is wrong with its arguments and files", async () =>
     under: '_MAX_TRUST = "x"\n',
     more: 'x = "1" y = "2"\n',
     k: '"x" "y"',
+    empty: "",
   }, async (run) => {
     const cases: [string[], RegExp][] = [
       [["keygen", "rsa-hex:"], /keygen takes four to six arguments/],
       [["keygen", "rsa-oct:", "1024", "-", "-"], /no key algorithm "rsa-oct:", allowed rsa-hex:/],
       [["keygen", "rsa-hex:", "many", "-", "-"], /a key size is a number of bits, not "many"/],
-      [["keygen", "dsa-hex:", "100", "-", "-"], /a DSA key has 512 to 3072 bits/],
+      [["keygen", "dsa-hex:", "100", "-", "-"], /key size: a DSA key has 512 to 3072 bits, in steps of 64, not 100/],
+      [["keygen", "rsa-hex:", "1024", "@new", "@new"], /new: one file cannot be two/],
       [["keygen", "rsa-hex:", "1024", "-", "-", "x"], /print-offset: a number/],
       [["keygen", "rsa-hex:", "1024", "-", "-", "0", "10"], /print-length: 10 is too short/],
       [["keygen", "rsa-hex:", "1024", "/nonexistent/x", "-"], /\/nonexistent\/x: /],
@@ -173,6 +175,9 @@ Deno.test("keynote says what is wrong with its arguments and files", async () =>
         /more:1: the line goes on after the value of "x"/,
       ],
       [["verify", "-r", "a,b", "-e", "/dev/null", "-l", "@b", "-k", "@k"], /k: one string is needed, more follows/],
+      [["verify", "-r", "a,,b", "-e", "/dev/null", "-l", "@b", "-k", "@c"], /-r: a value of "a,,b" is empty/],
+      [["verify", "-r", "a,b,a", "-e", "/dev/null", "-l", "@b", "-k", "@c"], /-r: "a" stands twice in "a,b,a"/],
+      [["verify", "-r", "a,b", "-e", "/dev/null", "-l", "@empty", "-k", "@c"], /empty: no assertion in it/],
       [["verfy"], /no action "verfy"; did you mean "verify"/],
     ];
     for (const [words, message] of cases) {
@@ -191,35 +196,44 @@ Deno.test("policy test answers as isakmpd would", async () => {
 Licensees: "passphrase:mekmitasdigoat" || "DN:/C=SE/O=MySite/CN=MySite CA" || "joe"
 Conditions: app_domain == "IPsec policy" && esp_present == "yes" && esp_enc_alg != "null" -> "true";
 `;
-  await inFolder({ policy, psk: "mekmitasdigoat\n", broken: `${policy}\nnonsense\n` }, async (run, folder) => {
-    const esp = ["esp_present=yes", "esp_enc_alg=3des"];
-    const [gw, ca] = ["gw", "ca"].map((name) => `${VECTORS}x509/${name}.crt`);
-    assertEquals((await run("policy", "test", "-k", "joe", "@policy", ...esp)).out.split("\n")[0], "true");
-    assertEquals((await run("policy", "test", "-s", "@psk", "@policy", ...esp)).status, 0);
-    assertEquals((await run("policy", "test", "-x", gw, "-a", ca, "@policy", ...esp)).status, 0);
-    assertEquals((await run("policy", "test", "-x", gw, "@policy", ...esp)).status, 1); // nobody vouches for it
-    const none = await run("policy", "test", "-k", "joe", "@policy", "esp_present=yes", "esp_enc_alg=null");
-    assertEquals(none.status, 1);
-    assertMatch(none.out, /^false\n.*policy:1: esp_enc_alg != "null" should be true \(esp_enc_alg is "null"\)\n/);
-    assertMatch(
-      (await run("policy", "test", "-k", "joe", "@broken", ...esp)).err,
-      /broken:5:1: "nonsense" is no field/,
-    );
-    const cases: [string[], RegExp][] = [
-      [["@policy", "esp_presnt=yes"], /no attribute "esp_presnt"; did you mean "esp_present"/],
-      [["@policy", "esp_present"], /"esp_present": an attribute is NAME=VALUE/],
-      [["-k", "rsa-hex:00", "@policy"], /-k: principal "rsa-hex:..."/],
-      [["-x", "@policy", "@policy"], /policy: no PEM block CERTIFICATE/],
-      [["-x", `${VECTORS}x509/under-stranger.crt`, "-a", ca, "@policy"], /its issuer .* is not known here/],
-      [["@none"], /cannot read the policy file .*none: it does not exist/],
-      [[], /the policy file is missing/],
-    ];
-    for (const [words, message] of cases) {
-      const { status, err } = await run("policy", "test", ...words);
-      assertEquals(status, 2, words.join(" "));
-      assertMatch(err, message);
-    }
-    Deno.chmodSync(`${folder}/policy`, 0o644);
-    assertMatch((await run("policy", "test", "-k", "joe", "@policy")).err, /mode 0644 lets others at it/);
-  });
+  await inFolder(
+    { policy, psk: "mekmitasdigoat\n", broken: `${policy}\nnonsense\n`, empty: "" },
+    async (run, folder) => {
+      const esp = ["esp_present=yes", "esp_enc_alg=3des"];
+      const [gw, ca] = ["gw", "ca"].map((name) => `${VECTORS}x509/${name}.crt`);
+      assertEquals((await run("policy", "test", "-k", "joe", "@policy", ...esp)).out.split("\n")[0], "true");
+      assertEquals((await run("policy", "test", "-s", "@psk", "@policy", ...esp)).status, 0);
+      assertEquals((await run("policy", "test", "-x", gw, "-a", ca, "@policy", ...esp)).status, 0);
+      assertEquals((await run("policy", "test", "-x", gw, "@policy", ...esp)).status, 1); // nobody vouches for it
+      const none = await run("policy", "test", "-k", "joe", "@policy", "esp_present=yes", "esp_enc_alg=null");
+      assertEquals(none.status, 1);
+      assertMatch(none.out, /^false\n.*policy:1: esp_enc_alg != "null" should be true \(esp_enc_alg is "null"\)\n/);
+      assertMatch(
+        (await run("policy", "test", "-k", "joe", "@broken", ...esp)).err,
+        /broken:5:1: "nonsense" is no field/,
+      );
+      assertMatch(
+        (await run("policy", "test", "-k", "joe", "@empty", ...esp)).err,
+        /empty: no assertion in it counts\n$/,
+      );
+      const cases: [string[], RegExp][] = [
+        [["@policy", "esp_presnt=yes"], /no attribute "esp_presnt"; did you mean "esp_present"/],
+        [["@policy", "esp_present"], /"esp_present": an attribute is NAME=VALUE/],
+        [["-k", "rsa-hex:00", "@policy"], /-k: principal "rsa-hex:..."/],
+        [["-x", "@policy", "@policy"], /policy: no PEM block CERTIFICATE/],
+        [["-x", `${VECTORS}x509/under-stranger.crt`, "-a", ca, "@policy"], /its issuer .* is not known here/],
+        [["@policy", "zzzzzz=1"], /no attribute "zzzzzz" \("ipsecbox help policy" lists them\)/],
+        [["-k", "", "@policy"], /-k: its argument is empty/],
+        [["@none"], /cannot read the policy file .*none: it does not exist/],
+        [[], /the policy file is missing/],
+      ];
+      for (const [words, message] of cases) {
+        const { status, err } = await run("policy", "test", ...words);
+        assertEquals(status, 2, words.join(" "));
+        assertMatch(err, message);
+      }
+      Deno.chmodSync(`${folder}/policy`, 0o644);
+      assertMatch((await run("policy", "test", "-k", "joe", "@policy")).err, /mode 0644 lets others at it/);
+    },
+  );
 });

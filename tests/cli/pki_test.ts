@@ -78,6 +78,7 @@ Deno.test("certpatch says what is wrong, on standard output as the original, usa
   using place = folder();
   Deno.writeTextFileSync(`${place.path}/rubbish`, "rubbish");
   const [gw, key] = [`${FIXTURES}gw.crt`, `${FIXTURES}ca.key`];
+  Deno.copyFileSync(key, `${place.path}/own.key`);
   const cases: [string[], RegExp][] = [
     [["-t", "dns", "-i", "x", "-k", key, gw, "@o"], /no identity type "dns", allowed ip, fqdn, ufqdn/],
     [["-k", key, gw, "@o"], /-i: the identity is missing/],
@@ -91,6 +92,8 @@ Deno.test("certpatch says what is wrong, on standard output as the original, usa
     [["-i", "10.0.0.1", "-k", key, "@rubbish", "@o"], /rubbish: no PEM block CERTIFICATE/],
     [["-i", "10.0.0.1", "-k", key, "@none", "@o"], /none: it does not exist/],
     [["-i", "10.0.0.1", "-k", key, gw, "/nonexistent/o"], /\/nonexistent\/o: /],
+    [["-i", "10.0.0.1", "-k", "@own.key", gw, "@own.key"], /own.key: one file cannot be two/],
+    [["-t", "fqdn", "-i", "10.0.0.1", "-k", key, gw, "@o"], /"10.0.0.1" is no domain name/],
   ];
   for (const [words, message] of cases) {
     const { status, out, err } = await place.run("certpatch", ...words);
@@ -364,21 +367,33 @@ Deno.test("pki shows names and certificates as a policy has them", async () => {
 Deno.test("pki says what is wrong with its arguments and files", async () => {
   using place = folder();
   const [ca, key, twin] = ["ca.crt", "ca.key", "twin.key"].map((name) => `${FIXTURES}${name}`);
-  const authority = ["-c", ca, "-k", key];
+  const authority = ["-c", ca, "-k", key], own = ["-c", "@own.crt", "-k", "@own.key"];
+  Deno.copyFileSync(ca, `${place.path}/own.crt`);
+  Deno.copyFileSync(key, `${place.path}/own.key`);
   const cases: [string[], RegExp][] = [
     [["caa"], /no action "caa"; did you mean "ca"/],
     [["ca", "-o", "@x", "-k", "@y"], /-s: the name of the authority is missing/],
-    [["ca", "-s", "CN=x", "-o", "@x", "-k", "@y"], /name "CN=x": it begins with "\/"/],
+    [["ca", "-s", "CN=x", "-o", "@x", "-k", "@y"], /name "CN=x": it must begin with "\/"/],
     [["ca", "-s", "/XX=x", "-o", "@x", "-k", "@y"], /"XX=x" is no TYPE=value/],
     [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-b", "1000000"], /-b: a number from 256 to 16384/],
     [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-b", "300"], /-b: /],
     [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@y", "-d", "0"], /-d: a number from 1 to 36500/],
     [["ca", "-z"], /ca: unknown option -z/],
     [["cert", "-s", "/CN=x", ...authority, "-o", "@x", "-n", "@y"], /-i: the identity is missing/],
-    [["cert", "-s", "/CN=x", "-i", "a b", ...authority, "-o", "@x", "-n", "@y"], /"a b" is no domain name/],
+    [["cert", "-s", "/CN=x", "-i", "a b", ...authority, "-o", "@x", "-n", "@y"], /"a b" is no address, no domain name/],
+    [
+      ["cert", "-s", "/CN=x", "-i", "10.0.0.300", ...authority, "-o", "@x", "-n", "@y"],
+      /"10.0.0.300" is no address, no/,
+    ],
+    [["cert", "-s", "/CN=x", "-i", "a", ...authority, "-o", "@x", "-n", "@y", "z"], /"z": only options are taken/],
+    [["cert", "-s", "/CN=x", "-i", "a", "-c", "@", "-k", key, "-o", "@x", "-n", "@y"], /\/: it is a directory\n/],
+    [["ca", "-s", "/CN=x", "-o", "@x", "-k", "@./x"], /\.\/x: one file cannot be two/],
+    [["cert", "-s", "/CN=x", "-i", "a", ...own, "-o", "@x", "-n", "@own.key"], /own.key: one file cannot be two/],
+    [["renew", ...own, "-o", "@own.crt", `${FIXTURES}gw.crt`], /own.crt: one file cannot be two/],
+    [["carrot"], /no action "carrot", allowed ca, cert, sign, renew, crl, show, dn, policy-base64/],
     [
       ["cert", "-s", "/CN=x", "-i", "a", "-c", ca, "-k", twin, "-o", "@x", "-n", "@y"],
-      /the private key is not that of/,
+      /twin.key: the private key is not that of/,
     ],
     [
       ["cert", "-s", "/CN=x", "-i", "a", "-c", `${FIXTURES}gw.crt`, "-k", `${FIXTURES}gw.key`, "-o", "@x", "-n", "@y"],
