@@ -25,7 +25,7 @@ import { type Trust, validatePath } from "../x509/path.ts";
 import { decodeFile } from "../x509/pem.ts";
 import type { CertificateStore, ProvenKey } from "./isakmpd_credentials.ts";
 import { readKeynoteFolder } from "./keynote_folder.ts";
-import { PrivateFileError, readPrivateFile } from "./private_file.ts";
+import { IS_MISSING, PrivateFileError, readPrivateFile } from "./private_file.ts";
 import { principalsOf, pseudoCredentials } from "./pseudo_credentials.ts";
 
 /** The settings that are needed. */
@@ -216,6 +216,12 @@ export class CertificateDirectories implements CertificateStore {
     if (typeof privateKey === "string") return [...problems, privateKey];
     const ours = own.some(({ key }) => key && equal(encodePublicKey(key), privateKey));
     return ours ? problems : [...problems, `the certificate for ${who} is not that of ${this.settings.privateKey}`];
+  }
+
+  /** What is wrong with the private key's file, whatever our ID; nothing when it is not there. */
+  keyProblems(): string[] {
+    const privateKey = this.#privateKey();
+    return typeof privateKey === "string" && !privateKey.endsWith(IS_MISSING) ? [privateKey] : [];
   }
 
   /** The public half of the private key's file; or why there is none. */

@@ -34,9 +34,10 @@ export function certificateWarnings({ conf, policy }: Files, directories: Certif
       localId ? [[formatId(localId), localId]] : []
     ),
   );
+  const own = [...directories.keyProblems(), ...[...ours.values()].flatMap((id) => directories.ownProblems(id))];
   return [
     ...directories.problems,
-    ...[...ours.values()].flatMap((id) => directories.ownProblems(id)),
+    ...new Set(own),
     ...identityWarnings(
       peers.map(({ peer, usesCertificates }) => ({ name: peer.name, remoteId: peer.remoteId, usesCertificates })),
       policy?.assertions,

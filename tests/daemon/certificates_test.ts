@@ -159,8 +159,9 @@ Deno.test("what is wrong with our own side is said", () => {
     return (id: string) => store.ownProblems(fqdn(id));
   };
   assertMatch(store.ownProblems(fqdn("gw.mysite.se"))[0], /private key .*local.key: it does not exist/);
+  assertEquals(store.keyProblems(), []); // who has another needs none
   const good = withKey("gw");
-  assertEquals(good("gw.mysite.se"), []);
+  assertEquals([good("gw.mysite.se"), store.keyProblems()], [[], []]);
   assertMatch(good("x.mysite.se")[0], /no certificate for FQDN x.mysite.se/);
   assertMatch(good("under.mysite.se")[0], /Intermediate is not known/);
   assertMatch(withKey("p256")("gw.mysite.se")[0], /FQDN gw.mysite.se is not that of .*local.key/);
@@ -168,6 +169,7 @@ Deno.test("what is wrong with our own side is said", () => {
     withKey("ed25519")("gw.mysite.se")[0],
     /local.key: Cannot use private key of type ed25519: .*openssl genp/,
   );
+  assertEquals(store.keyProblems(), store.ownProblems(fqdn("gw.mysite.se")));
   assertMatch(withKey("gw", 0o640)("gw.mysite.se")[0], /mode 0640 lets others at it/);
 });
 
