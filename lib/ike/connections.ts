@@ -13,10 +13,12 @@ import { log } from "./log.ts";
 import { removeDead } from "./liveness.ts";
 import {
   bidFarewells,
+  doubtPairs,
   leaveUnconfirmed,
   pairsOfKey,
   protocolName,
   removePair,
+  resolveDoubt,
   sendDeletes,
   softenPair,
 } from "./pairs.ts";
@@ -158,6 +160,7 @@ export function pump(core: Core, sa: Phase1Sa): void {
 /** Phase 1 can carry Quick Modes now. */
 export function phase1Established(core: Core, sa: Phase1Sa): void {
   if (core.unconfirmed.size) bidFarewells(core, sa);
+  for (const pair of [...core.pairsByPeer.get(sa.identity)]) if (pair.doubted) resolveDoubt(core, pair);
   if (sa.probes !== undefined) {
     // The peer lives; whether it still has the pairs a Quick Mode for each tells.
     for (const pair of [...core.pairsByPeer.get(sa.identity)]) softenPair(core, pair);
@@ -165,11 +168,19 @@ export function phase1Established(core: Core, sa: Phase1Sa): void {
   pump(core, sa);
 }
 
-/** A want has come to nothing for now. What it should have replaced is tried again, as long as it lives. */
-function abandon(core: Core, wanted: Want): void {
+/**
+ * A want has come to nothing for now. What it should have replaced is tried again, as long as it lives; a pair that the peer
+ * has probably lost lives no longer once the peer does not want it either (`isFinal`).
+ */
+function abandon(core: Core, wanted: Want, isFinal: boolean): void {
   if (core.wants.get(wanted.key) === wanted) core.wants.delete(wanted.key);
   const { replaces } = wanted;
   if (replaces && pairsOfKey(core, replaces.key).at(-1) === replaces) {
+    if (replaces.doubted && isFinal) {
+      sendDeletes(core, replaces);
+      removePair(core, replaces, "the peer has lost its phase 1 SA and does not renegotiate it");
+      return;
+    }
     core.timers.set(replaces, "soften", core.now + TIMES.rekeyRetryMs);
   }
 }
@@ -180,7 +191,7 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
     for (const wanted of wantsOf(core, sa.peer)) {
       if (!concerns(wanted, sa) || wanted.exchange || isUnderWay(core, wanted)) continue;
       if (phase1Of(core, wanted)) pursue(core, wanted);
-      else abandon(core, wanted);
+      else abandon(core, wanted, true);
     }
   }
   if (reason === "dead") checkSoon(core);
@@ -213,8 +224,9 @@ export function exchangeEnded(core: Core, exchange: Exchange, fault: Fault): voi
     const isDeaf = fault.code === "TIMEOUT" && sa.state === "established" && sa.dpd!.heardAt < exchange.startedAt;
     if (isDeaf) {
       endPhase1(core, sa, "deaf");
+      doubtPairs(core, sa.identity);
       pursue(core, wanted);
-    } else abandon(core, wanted);
+    } else abandon(core, wanted, fault.code !== "ENDED");
   }
   if (sa.state === "established") pump(core, sa);
 }

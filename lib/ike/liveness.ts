@@ -6,7 +6,7 @@ import { Reader } from "../octets/reader.ts";
 import type { Endpoint } from "./events.ts";
 import { count, endpointText, log } from "./log.ts";
 import { notifyPayload, sendProtected, u32 } from "./notify.ts";
-import { bidFarewells, movePairs, removePair, sendDeletes, softenPair } from "./pairs.ts";
+import { bidFarewells, doubtPairs, movePairs, removePair, sendDeletes, softenPair } from "./pairs.ts";
 import { endPhase1, siblings } from "./phase1_sa.ts";
 import type { Core, Phase1Sa } from "./state.ts";
 import { TIMES } from "./timers.ts";
@@ -68,10 +68,13 @@ export function heardTraffic(core: Core, sa: Phase1Sa): void {
   if (sa.dpd) sa.dpd.heardAt = core.now;
 }
 
-/** The DPD timer: after silence, ask; after unanswered questions, the peer is dead. */
+/**
+ * The DPD timer: after silence, ask; after unanswered questions, the peer is dead, or has lost an SA that a newer one
+ * replaced.
+ */
 export function checkPeer(core: Core, sa: Phase1Sa): void {
   const { dpd } = sa;
-  if (!dpd || sa.replaced) return;
+  if (!dpd) return;
   const idleFrom = dpd.heardAt + silenceMs(sa);
   if (idleFrom > core.now) {
     dpd.pending = undefined;
@@ -79,12 +82,18 @@ export function checkPeer(core: Core, sa: Phase1Sa): void {
     return;
   }
   if (dpd.pending && dpd.pending.tries >= TIMES.dpdTries) {
-    peerDied(core, sa);
-    return;
+    const { since, lives } = dpd.pending;
+    if (!sa.replaced) return peerDied(core, sa);
+    if (lives) return lostByPeer(core, sa);
+    // A newer SA will tell whether the peer lives. If so, it is asked as often again: it may have been cut off.
+    if (!siblings(core, sa).some((other) => other.dpd!.heardAt > since)) {
+      return core.timers.set(sa, "dpd", core.now + TIMES.dpdRetryMs);
+    }
+    dpd.pending = { ...dpd.pending, tries: 0, lives: true };
   }
   if (dpd.pending) dpd.pending.tries++;
   else {
-    dpd.pending = { sequence: dpd.sequence, tries: 1 };
+    dpd.pending = { sequence: dpd.sequence, since: core.now, tries: 1 };
     dpd.sequence = (dpd.sequence + 1) >>> 0;
   }
   sendDpd(core, sa, NOTIFY.R_U_THERE, u32(dpd.pending.sequence));
@@ -103,6 +112,16 @@ function peerDied(core: Core, sa: Phase1Sa): void {
   for (const other of siblings(core, sa)) endPhase1(core, other, "dead");
   endPhase1(core, sa, "dead");
   removeDead(core, key);
+}
+
+/**
+ * A living peer does not answer under a replaced SA: it has started anew without INITIAL-CONTACT, or only forgotten the SA.
+ * Pairs outlive their phase 1 SA (RFC 2408 4.3), so that which of its pairs it still has is to be found out.
+ */
+function lostByPeer(core: Core, sa: Phase1Sa): void {
+  count(core, "lostByPeer");
+  endPhase1(core, sa, "lost by the peer");
+  doubtPairs(core, sa.identity);
 }
 
 /** Removes the pairs of a dead peer, by its identity. */

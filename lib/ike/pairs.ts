@@ -84,7 +84,8 @@ export function installOutboundSas(core: Core, pair: SaPair): void {
   const isThere = before && equalAddress(before.remote.address, pair.remote.address);
   if (!isThere) core.effects.push({ type: "installFlow", flow: flowOf(pair) });
   for (const older of pairsOfKey(core, pair.key)) {
-    if (supersedes(pair, older)) {
+    if (older.doubted) dismissPair(core, older);
+    else if (supersedes(pair, older)) {
       core.timers.set(older, "retire", Math.max(retirementOf(older), core.now + TIMES.settleMs));
     }
   }
@@ -123,7 +124,9 @@ function detach(core: Core, pair: SaPair): void {
   same!.splice(at, 1);
   if (same!.length === 0) core.pairsByKey.delete(pair.key);
   const newest = same!.at(-1);
-  if (at === same!.length && newest && newest.softAt <= core.now && newest.hardAt > core.now) {
+  if (
+    at === same!.length && newest && (newest.softAt <= core.now || newest.doubted) && newest.hardAt > core.now
+  ) {
     core.timers.set(newest, "soften", core.now + TIMES.reconnectMs);
   }
 }
@@ -148,7 +151,37 @@ const retirementOf = (pair: SaPair) => pair.hardAt - Math.min(TIMES.retireMs, 0.
  */
 export function retirePair(core: Core, pair: SaPair): void {
   const newest = pairsOfKey(core, pair.key).at(-1);
-  if (newest && supersedes(newest, pair)) sendDeletes(core, pair);
+  if (newest && (pair.doubted || supersedes(newest, pair))) sendDeletes(core, pair);
+}
+
+/**
+ * A phase 1 SA has ended because the peer has lost it. What was made under it and others that have ended may be lost, too: it
+ * is found out, as soon as there is a phase 1 SA for that.
+ */
+export function doubtPairs(core: Core, identity: string): void {
+  const phase1 = new Set([...core.established.get(identity)].map(({ id }) => id));
+  for (const pair of [...core.pairsByPeer.get(identity)]) {
+    if (phase1.has(pair.phase1)) continue;
+    pair.doubted = true;
+    if (phase1.size) resolveDoubt(core, pair);
+  }
+}
+
+/**
+ * The peer may have lost a pair. If another one is in use for the same packets, it is not needed; else renegotiation tells:
+ * the pair ends when the new one is there, or when the peer refuses.
+ */
+export function resolveDoubt(core: Core, pair: SaPair): void {
+  const isListed = pairsOfKey(core, pair.key).includes(pair);
+  if (isListed && currentPair(core, pair.key)?.doubted !== false) softenPair(core, pair);
+  else dismissPair(core, pair);
+}
+
+/** Ends a pair that another one replaces, as soon as both sides can be expected to use that. */
+function dismissPair(core: Core, pair: SaPair): void {
+  pair.hardAt = Math.min(pair.hardAt, core.now + TIMES.settleMs + TIMES.retireMs);
+  core.timers.set(pair, "retire", pair.hardAt - TIMES.retireMs);
+  core.timers.set(pair, "expire", pair.hardAt);
 }
 
 export function expirePair(core: Core, pair: SaPair): void {

@@ -259,12 +259,12 @@ export function fraction(core: Core): number {
 }
 
 /**
- * A newer SA takes over. The old one is renegotiated no more but lives out its time: when both sides began at once, each
- * may hold the other's for the newer one, and neither must delete what the other uses.
+ * A newer SA takes over. The old one is renegotiated no more but lives out its time, as long as the peer answers under it:
+ * when both sides began at once, each may hold the other's for the newer one, and neither must delete what the other uses.
  */
 function replace(core: Core, sa: Phase1Sa): void {
   sa.replaced = true;
-  core.timers.clear(sa, "soften", "dpd", "keepalive");
+  core.timers.clear(sa, "soften", "keepalive");
 }
 
 function armSoften(core: Core, sa: Phase1Sa): void {
@@ -303,12 +303,13 @@ export type EndReason =
   | "deleted by the peer"
   | "dead"
   | "deaf"
+  | "lost by the peer"
   | "initial contact"
   | "refused"
   | "closed";
 
 /** Ends of which the peer is told. */
-const TOLD: readonly EndReason[] = ["expired", "closed", "refused", "dead"];
+const TOLD: readonly EndReason[] = ["expired", "closed", "refused", "dead", "lost by the peer"];
 
 /** Removes a phase 1 SA with its exchanges. Phase 2 SAs are not bound to it and stay. */
 export function endPhase1(core: Core, sa: Phase1Sa, reason: EndReason): void {

@@ -437,6 +437,7 @@ function makePair(core: Context["core"], sa: Phase1Sa, exchange: Context["exchan
     outboundInstalled: false,
     farewells: 0,
     farewellAt: 0,
+    doubted: false,
     text: `${terms!.map(({ text }) => text).join(" + ")}, ${hard.seconds} seconds` +
       (hard.bytes ? `, ${limits.kilobytes} kilobytes` : ""),
   };

@@ -125,8 +125,8 @@ export interface NatState {
 export interface DpdState {
   /** Our next sequence number. */
   sequence: number;
-  /** The question that is not answered. */
-  pending?: { readonly sequence: number; tries: number };
+  /** The question that is not answered, when it was asked first, and whether the peer was heard elsewhere since. */
+  pending?: { readonly sequence: number; readonly since: number; tries: number; lives?: true };
   /** When something authenticated came last. */
   heardAt: number;
   /** The highest number the peer asked with, and when. */
@@ -309,6 +309,8 @@ export interface SaPair {
   /** How often the peer was told to forget it because it never confirmed it, and when it may be told again. */
   farewells: number;
   farewellAt: number;
+  /** The peer has lost the phase 1 SA that it was made under, and perhaps this, too. */
+  doubted: boolean;
   readonly text: string;
 }
 

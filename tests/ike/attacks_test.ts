@@ -148,11 +148,11 @@ Deno.test("a limit of phase 1 in kilobytes is kept", () => {
   const transform = phase1Transform();
   const lives = [...transform.lives as (typeof kilobytes)[], kilobytes];
   const { west, east, network } = connected({ peer: { transforms: [{ ...transform, lives }], dpdSeconds: 2 } });
-  const first = formatHex(west.ike.phase1Status()[0].initiatorCookie);
+  const cookies = () => west.ike.phase1Status().map(({ initiatorCookie }) => formatHex(initiatorCookie));
+  const [first] = cookies();
   network.run(100_000);
-  const newest = west.ike.phase1Status().at(-1)!;
-  assert(formatHex(newest.initiatorCookie) !== first, "another SA took over");
-  assertEquals(west.ike.phase1Status()[0].softAt, 0, "and the first one is used no more");
+  const now = cookies();
+  assert(now.length > 0 && !now.includes(first), "another SA took over, and the first one is used up");
   assertEquals(blocked(west, east, NAME), undefined);
 });
 
