@@ -170,13 +170,13 @@ export function phase1Established(core: Core, sa: Phase1Sa): void {
 
 /**
  * A want has come to nothing for now. What it should have replaced is tried again, as long as it lives; a pair that the peer
- * has probably lost lives no longer once the peer does not want it either (`isFinal`).
+ * has probably lost ends when the peer, which is there, does not renegotiate it (`isAnswer`).
  */
-function abandon(core: Core, wanted: Want, isFinal: boolean): void {
+function abandon(core: Core, wanted: Want, isAnswer: boolean): void {
   if (core.wants.get(wanted.key) === wanted) core.wants.delete(wanted.key);
   const { replaces } = wanted;
   if (replaces && pairsOfKey(core, replaces.key).at(-1) === replaces) {
-    if (replaces.doubted && isFinal) {
+    if (replaces.doubted && isAnswer) {
       sendDeletes(core, replaces);
       removePair(core, replaces, "the peer has lost its phase 1 SA and does not renegotiate it");
       return;
@@ -191,7 +191,7 @@ export function phase1Lost(core: Core, sa: Phase1Sa, reason: EndReason): void {
     for (const wanted of wantsOf(core, sa.peer)) {
       if (!concerns(wanted, sa) || wanted.exchange || isUnderWay(core, wanted)) continue;
       if (phase1Of(core, wanted)) pursue(core, wanted);
-      else abandon(core, wanted, true);
+      else abandon(core, wanted, false);
     }
   }
   if (reason === "dead") checkSoon(core);

@@ -116,7 +116,7 @@ function peerDied(core: Core, sa: Phase1Sa): void {
 
 /**
  * A living peer does not answer under a replaced SA: it has started anew without INITIAL-CONTACT, or only forgotten the SA.
- * Pairs outlive their phase 1 SA (RFC 2408 4.3), so that which of its pairs it still has is to be found out.
+ * Pairs outlive their phase 1 SA; which of them it still has is to be found out.
  */
 function lostByPeer(core: Core, sa: Phase1Sa): void {
   count(core, "lostByPeer");

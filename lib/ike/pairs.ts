@@ -179,9 +179,11 @@ export function resolveDoubt(core: Core, pair: SaPair): void {
 
 /** Ends a pair that another one replaces, as soon as both sides can be expected to use that. */
 function dismissPair(core: Core, pair: SaPair): void {
-  pair.hardAt = Math.min(pair.hardAt, core.now + TIMES.settleMs + TIMES.retireMs);
-  core.timers.set(pair, "retire", pair.hardAt - TIMES.retireMs);
-  core.timers.set(pair, "expire", pair.hardAt);
+  const retireAt = core.now + TIMES.settleMs, end = retireAt + TIMES.retireMs;
+  if (pair.hardAt <= end) return;
+  pair.hardAt = end;
+  core.timers.set(pair, "retire", retireAt);
+  core.timers.set(pair, "expire", end);
 }
 
 export function expirePair(core: Core, pair: SaPair): void {
