@@ -302,7 +302,11 @@ export class Isakmpd {
       return;
     }
     this.#standing.restore(name);
-    this.#ask((ike, now) => ike.connect(now, name), `cannot bring up "${name}"`);
+    this.#ask((ike, now) => {
+      const done = ike.connect(now, name);
+      if (done.renews) this.log.notice(`connection ${name} is up; its SAs are negotiated anew`);
+      return done;
+    }, `cannot bring up "${name}"`);
   }
 
   teardown(phase: 1 | 2, name: string): void {

@@ -13,6 +13,8 @@ import { log } from "./log.ts";
 import { removeDead } from "./liveness.ts";
 import {
   bidFarewells,
+  currentPair,
+  dismissPair,
   doubtPairs,
   leaveUnconfirmed,
   pairsOfKey,
@@ -76,6 +78,7 @@ export function connect(core: Core, name: string): string | undefined {
 function want(core: Core, wanted: Want): void {
   const known = core.wants.get(wanted.key);
   if (!known) core.wants.set(wanted.key, wanted);
+  else if (wanted.anew) known.anew = true;
   pursue(core, known ?? wanted);
 }
 
@@ -248,6 +251,9 @@ export function giveBackSpi(core: Core, sa: Phase1Sa, protocol: "esp" | "ah", sp
 /** A pair can be used: whoever wanted it is served, whichever side began. */
 export function pairEstablished(core: Core, exchange: Exchange, pair: SaPair): void {
   const own = exchange.quick!.want;
+  if (own?.anew) {
+    for (const older of pairsOfKey(core, pair.key)) if (older.createdAt < exchange.startedAt) dismissPair(core, older);
+  }
   if (own && core.wants.get(own.key) === own) core.wants.delete(own.key);
   const key = wantKey(pair.connection, pair.remote, ownSelectors(pair.connection, pair));
   const other = core.wants.get(key);
@@ -255,8 +261,15 @@ export function pairEstablished(core: Core, exchange: Exchange, pair: SaPair): v
   pump(core, exchange.sa);
 }
 
+/** FIFO `c` for a connection that is up: its peer may have lost it, so each of its pairs is negotiated anew. */
+export function renewConnection(core: Core, name: string): void {
+  for (const pair of [...core.pairsByConnection.get(name)]) {
+    if (currentPair(core, pair.key) === pair) rekeyPair(core, pair, true);
+  }
+}
+
 /** Renegotiates a pair that is about to expire, unless its connection is configured no more. */
-export function rekeyPair(core: Core, pair: SaPair): void {
+export function rekeyPair(core: Core, pair: SaPair, anew = false): void {
   const configured = connectionNamed(core.configuration, pair.connection.name);
   if (!configured && !pair.connection.dynamic) return;
   const connection = configured ?? pair.connection;
@@ -272,6 +285,7 @@ export function rekeyPair(core: Core, pair: SaPair): void {
     identity: pair.identity,
     ...selectors,
     replaces: pair,
+    anew,
   });
 }
 

@@ -22,6 +22,7 @@ import {
   connectionsNamed,
   isUp,
   phase1For,
+  renewConnection,
   teardown,
   teardownPhase1,
 } from "./connections.ts";
@@ -225,11 +226,17 @@ export class Ike {
     return { effects, refused };
   }
 
-  /** FIFO `c NAME`. */
-  connect(now: number, name: string): { effects: Effect[]; refused?: string } {
+  /** FIFO `c NAME`. What is up is negotiated anew (`renews`), and replaced when that succeeds. */
+  connect(now: number, name: string): { effects: Effect[]; refused?: string; renews: boolean } {
     let refused: string | undefined;
-    const effects = this.#run(now, (core) => refused = connect(core, name));
-    return { effects, refused };
+    let renews = false;
+    const effects = this.#run(now, (core) => {
+      const wasUp = isUp(core, name);
+      refused = connect(core, name);
+      renews = wasUp && refused === undefined;
+      if (renews) renewConnection(core, name);
+    });
+    return { effects, refused, renews };
   }
 
   /** The connections that FIFO `t NAME` means. */

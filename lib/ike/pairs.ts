@@ -178,7 +178,7 @@ export function resolveDoubt(core: Core, pair: SaPair): void {
 }
 
 /** Ends a pair that another one replaces, as soon as both sides can be expected to use that. */
-function dismissPair(core: Core, pair: SaPair): void {
+export function dismissPair(core: Core, pair: SaPair): void {
   const retireAt = core.now + TIMES.settleMs, end = retireAt + TIMES.retireMs;
   if (pair.hardAt <= end) return;
   pair.hardAt = end;

@@ -329,6 +329,8 @@ export interface Want {
   readonly remoteSelector?: ClientSelector;
   /** The pair that is being replaced. */
   readonly replaces?: SaPair;
+  /** Asked for by hand although there is a pair: that is doubtful, and ends when the new one is there. */
+  anew?: boolean;
   /** The Quick Mode under way. */
   exchange?: Exchange;
 }

@@ -39,6 +39,44 @@ Deno.test("a teardown deletes the SAs of both sides and the connection stays dow
   assertEquals(blocked(east, west, NAME), undefined);
 });
 
+Deno.test("c for a connection that is up negotiates it anew, though its peer be dead: what works stays until then", () => {
+  const { west, east, network } = connected({ westConnection: { active: false } });
+  const connect = () => {
+    let renews = false;
+    west.input((ike, now) => {
+      const done = ike.connect(now, NAME);
+      renews = done.renews;
+      return done;
+    });
+    return renews;
+  };
+  assertEquals(connect(), false, "it is down");
+  network.run(2000);
+  for (let i = 0; i < 5; i++) {
+    const { spi } = west.kernel.current(NAME)!;
+    assertEquals(connect(), true);
+    network.run(network.now + 10_000);
+    assert(west.kernel.current(NAME)!.spi !== spi);
+    assertEquals([west, east].map(({ ike }) => ike.pairStatus().length), [1, 1], "SAs do not pile up");
+    assertEquals([blocked(west, east, NAME), blocked(east, west, NAME)], [undefined, undefined]);
+  }
+
+  network.remove(east);
+  const before = west.kernel.current(NAME);
+  connect();
+  network.run(network.now + 30_000);
+  assertEquals(west.kernel.current(NAME), before);
+  const again = new Gateway(
+    network,
+    EAST,
+    configuration([peer("west", WEST)], [
+      connection(NAME, "west", { local: "10.2.0.0/16", remote: "10.1.0.0/16" }, { active: false }),
+    ]),
+  );
+  network.run(network.now + 200_000);
+  assertEquals(blocked(west, again, NAME), undefined);
+});
+
 Deno.test("an active connection deleted by the peer is made again by the watchdog", () => {
   const { west, east, network } = connected();
   east.input((ike, now) => ike.teardownPairs(now));
