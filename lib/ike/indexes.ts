@@ -1,6 +1,7 @@
 /** Finding things among ten thousand of them: configurations by name, wants by peer, negotiations by address. @module */
 import { type Address, formatAddress } from "../ip/address.ts";
 import type { Configuration, Connection, Peer } from "./configuration.ts";
+import { formatHex } from "../octets/hex.ts";
 import { IndexMap } from "./index_map.ts";
 import type { Phase1Sa, Want } from "./state.ts";
 
@@ -80,18 +81,24 @@ export class Wants extends Map<string, Want> {
 /** The address that an SA was begun with; it stays the same while its peer may move. */
 export const openingAddress = ({ opening }: Phase1Sa): string => opening.slice(opening.indexOf(" ") + 1);
 
-/** SAs under way that we began, also by the peer's address. */
-export class Initiating extends Set<Phase1Sa> {
+/** SAs under way that we began, by our cookie and by the peer's address. */
+export class Initiating {
+  readonly #byCookie = new Map<string, Phase1Sa>();
   readonly #byAddress = new IndexMap<Phase1Sa>();
 
-  override add(sa: Phase1Sa): this {
+  add(sa: Phase1Sa): void {
+    this.#byCookie.set(formatHex(sa.initiatorCookie), sa);
     this.#byAddress.add(openingAddress(sa), sa);
-    return super.add(sa);
   }
 
-  override delete(sa: Phase1Sa): boolean {
+  delete(sa: Phase1Sa): void {
+    if (this.#byCookie.get(formatHex(sa.initiatorCookie)) === sa) this.#byCookie.delete(formatHex(sa.initiatorCookie));
     this.#byAddress.delete(openingAddress(sa), sa);
-    return super.delete(sa);
+  }
+
+  /** The one with our cookie. */
+  ofCookie(cookie: Uint8Array): Phase1Sa | undefined {
+    return this.#byCookie.get(formatHex(cookie));
   }
 
   /** Whether one with that peer section and address is under way. */

@@ -114,17 +114,17 @@ function saOf(core: Core, header: Header, from: Endpoint): Phase1Sa | undefined 
 /** An answer with a cookie of ours that comes from where we have not asked: the probable reason if no other comes. */
 function noteOtherAddress(core: Core, { initiatorCookie, responderCookie }: Header, from: Endpoint): void {
   if (isZero(responderCookie)) return;
-  for (const { initiatorCookie: own, peer, remote, exchanges } of core.initiating) {
-    const exchange = exchanges.get(0);
-    if (!exchange || !equal(own, initiatorCookie)) continue;
-    exchange.problem ??= {
-      code: "TIMEOUT",
-      item: "Address",
-      detail: `the answers come from ${endpointText(from)}, not from ${endpointText(remote)}; they are not taken`,
-      origin: peer.origins.address ?? peer.origin,
-      advice: "Set Address to where the peer answers from, or its Local-address to what is asked",
-    };
-  }
+  const sa = core.initiating.ofCookie(initiatorCookie);
+  const exchange = sa?.exchanges.get(0);
+  if (!sa || !exchange) return;
+  const { peer, remote } = sa;
+  exchange.problem ??= {
+    code: "TIMEOUT",
+    item: "Address",
+    detail: `the answers come from ${endpointText(from)}, not from ${endpointText(remote)}; they are not taken`,
+    origin: peer.origins.address ?? peer.origin,
+    advice: "Set Address to where the peer answers from, or its Local-address to what is asked",
+  };
 }
 
 /** Pieces of a message that is not complete by then are forgotten. */

@@ -164,3 +164,29 @@ Deno.test("the seventeenth first message of a source pushes out its first, and n
   const cookies = east.ike.phase1Status().map(({ initiatorCookie }) => initiatorCookie[0]).sort((a, b) => a - b);
   assertEquals(cookies, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 99]);
 });
+
+Deno.test("a message of an unknown cookie costs as much with 4,000 negotiations of ours under way as with none", () => {
+  const idle = new Network(1), busy = new Network(1);
+  const peers = Array.from({ length: 4000 }, (_, i) => peer(`p${i}`, `10.${i >> 16}.${i >> 8 & 255}.${i & 255}`));
+  const connections = peers.map(({ name }, i) => connection(`c${i}`, name, { local: "10.1.0.0/16" }));
+  const none = new Gateway(idle, WEST, configuration([], []));
+  const all = new Gateway(busy, WEST, configuration(peers, connections));
+  all.input((ike, now) => ike.start(now));
+  assertEquals(all.ike.sizes().openings, 4000);
+  const header = { nextPayload: 0, exchange: EXCHANGE.ID_PROT, flags: 0, messageId: 0 };
+  const messages = Array.from({ length: 1000 }, () => {
+    const [initiatorCookie, responderCookie] = [idle.random.octets(8), idle.random.octets(8)];
+    return encodeMessage({ ...header, initiatorCookie, responderCookie }, [{ type: PAYLOAD.SA, body: OFFER }]);
+  });
+  const milliseconds = ({ ike }: Gateway) => {
+    const start = performance.now();
+    for (const message of messages) ike.onDatagram(0, ATTACKER, TARGET, message);
+    return performance.now() - start;
+  };
+  const least = [none, all].map(() => Infinity);
+  for (let round = 0; round < 5; round++) {
+    for (const [i, gateway] of [none, all].entries()) least[i] = Math.min(least[i], milliseconds(gateway));
+  }
+  assertEquals(all.ike.counters.unknownCookies, 5000);
+  assert(least[1] < 10 * least[0], `${least[1].toFixed(1)} ms instead of ${least[0].toFixed(1)}`);
+});
