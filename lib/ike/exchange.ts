@@ -13,6 +13,7 @@ import type { Endpoint, Fault } from "./events.ts";
 import { NegotiationError } from "./fault.ts";
 import { count, drop, log } from "./log.ts";
 import { reportFailure } from "./outcome.ts";
+import { unusableValue } from "./public_value.ts";
 import { PROTECTED, type Row, rowOf } from "./rows.ts";
 import { resend, sendRow } from "./send.ts";
 import { silence } from "./silence.ts";
@@ -138,9 +139,9 @@ const WAIT_FAULTS: Readonly<Record<Wait["op"], readonly [item: string, notify: N
   reserveSpi: ["SPI", "NO_PROPOSAL_CHOSEN"],
 };
 
-function waitFailed(op: Wait["op"], detail: string): NegotiationError {
+function waitFailed(exchange: Exchange, op: Wait["op"], detail: string): NegotiationError {
   const [item, notify] = WAIT_FAULTS[op];
-  return new NegotiationError(notify, { item, detail });
+  return new NegotiationError(notify, op === "sharedSecret" ? unusableValue(exchange, detail) : { item, detail });
 }
 
 /** Runs steps until they end or wait. `given` is what came of what they waited for. */
@@ -156,7 +157,7 @@ function drive(
       ? steps.next()
       : given.result.ok
       ? steps.next(given.result.value)
-      : steps.throw(waitFailed(given.op, given.result.error));
+      : steps.throw(waitFailed(exchange, given.op, given.result.error));
     if (!done) {
       wait(core, exchange, value);
       return;

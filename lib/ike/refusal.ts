@@ -3,6 +3,7 @@ import { addressId, describeId, describeSelector } from "../isakmp/identificatio
 import { nameOf, NOTIFY } from "../isakmp/numbers.ts";
 import type { Fault } from "./events.ts";
 import { describeOffer } from "./negotiate.ts";
+import { refusedValue } from "./public_value.ts";
 import type { Exchange } from "./state.ts";
 
 /** Errors that are about what we proposed. */
@@ -35,6 +36,8 @@ const READ_ITS_LOG = "Read the peer's log: it says what it allows";
 
 /** What the peer's error means, with what we sent; `sealed`: it came under the keys of phase 1. */
 export function refusedByPeer(exchange: Exchange, type: number, sealed = false): Fault {
+  const value = type === NOTIFY.INVALID_KEY_INFORMATION ? refusedValue(exchange) : undefined;
+  if (value) return value;
   return exchange.quick ? quickRefused(exchange, type) : phase1Refused(exchange, type, sealed);
 }
 

@@ -7,7 +7,7 @@ import { decodeHeader, decodePayloads, encodeMessage, isEncrypted, type Payload 
 import { DOI, EXCHANGE, NOTIFY, type NotifyName, PAYLOAD, PROTOCOL_ID } from "../../lib/isakmp/numbers.ts";
 import { NOTIFY_LAYOUT } from "../../lib/isakmp/payloads.ts";
 import { type Bytes, concat } from "../../lib/octets/bytes.ts";
-import { type Compute, Gateway, toyCompute } from "../simulation/ike_node.ts";
+import { type Compute, Gateway, realCompute, toyCompute } from "../simulation/ike_node.ts";
 import { Network } from "../simulation/network.ts";
 import { EAST, WEST } from "./gateways.ts";
 
@@ -357,6 +357,14 @@ export const FAILURES: readonly Failure[] = [
   {
     title: "a KE payload of the wrong length",
     meddle: damage("west", PAYLOAD.KEY_EXCH, (body) => concat(body, body)),
+    westCompute: realCompute,
+    eastCompute: realCompute,
+    beyondFiles: true,
+  },
+  {
+    title: "a KE payload of the wrong length in Quick Mode",
+    westCompute: halfValue(),
+    eastCompute: realCompute,
     beyondFiles: true,
   },
   {
@@ -370,6 +378,17 @@ export const FAILURES: readonly Failure[] = [
     beyondFiles: true,
   },
 ];
+
+/** A peer that sends half a public value for PFS, as some do of elliptic curves. */
+function halfValue(): Compute {
+  let made = 0;
+  return (task, random) => {
+    const result = realCompute(task, random);
+    if (task.op !== "generateKeyPair" || ++made === 1 || !result.ok) return result;
+    const { privateKey, publicValue } = result.value as { privateKey: Bytes; publicValue: Bytes };
+    return { ok: true, value: { privateKey, publicValue: publicValue.slice(publicValue.length / 2) } };
+  };
+}
 
 const edit = (text: string, edits: Edits, title: string): string =>
   edits.reduce((before, [from, to]) => {
