@@ -413,12 +413,7 @@ export class Enc {
       return this.#log.notice(`peer ${formatAddress(source)} now sends from ${formatAddress(address)} port ${port}`);
     }
     this.#log.notice(`peer ${formatAddress(address)} now sends from UDP port ${port}`);
-    for (const { id: other, sa, state } of this.#engine.sas()) {
-      // The engine's port may be this one although a Worker's is not: of a peer that comes back to its first port.
-      const concerned = other === id || equalAddress(sa.destination, source);
-      if (sa.udpPort === undefined || !concerned) continue;
-      this.#workers.order({ order: "updateSa", id: other, sa: { ...sa, udpPort: port }, state });
-    }
+    this.#perform(this.#engine.movePeer(id, port));
   }
 
   /** The interface's MTU follows the SA with the largest overhead, so that few packets must be refused or cut. */

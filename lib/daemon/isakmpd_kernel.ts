@@ -381,7 +381,7 @@ export class Kernel implements Disposable {
     return Array.from(this.#flows.values(), ({ flow }) => flow);
   }
 
-  /** Outbound SAs of a peer behind a NAT that has moved its port or address. */
+  /** SAs of a peer behind a NAT that has moved its port. */
   async movePeer(sas: readonly SaName[], port: number): Promise<void> {
     for (const sa of sas) {
       await this.#attempt("follow a peer behind NAT", async (client) => {

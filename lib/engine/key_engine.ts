@@ -11,7 +11,7 @@ import { saTypeOf } from "../pfkey/nouns.ts";
 import { MESSAGE_TYPES, nameOf, PfkeyError } from "../pfkey/numbers.ts";
 import { saExtensions } from "../pfkey/sa_message.ts";
 import { decodeRequest } from "../pfkey/validate.ts";
-import { formatAddress } from "../ip/address.ts";
+import { equalAddress, formatAddress } from "../ip/address.ts";
 import type { Effect, SaUsage } from "./effects.ts";
 import { sendAcquire } from "./flow_requests.ts";
 import { nextLimitMs, passedLimit } from "./lifetimes.ts";
@@ -156,6 +156,25 @@ export class KeyEngine {
     if (!acquire) return [];
     sendAcquire(state, acquire);
     state.log("debug", `acquire ${acquire.seq} for ${formatAddress(acquire.gateway)}`);
+    return state.takeEffects();
+  }
+
+  /**
+   * A NAT gave the peer of the UDP-encapsulated inbound SA `id` another port: everything of that peer follows (RFC 3948 5).
+   * Another peer behind the same NAT has another port.
+   */
+  movePeer(id: number, port: number): Effect[] {
+    const state = this.#state;
+    const moved = state.sas.byId(id);
+    if (moved?.sa.udpPort === undefined) return [];
+    const { source: peer, udpPort: before } = moved.sa;
+    for (const record of state.sas) {
+      const { sa } = record;
+      const isItsOwn = record === moved || equalAddress(sa.destination, peer) || equalAddress(sa.source, peer);
+      if (sa.udpPort !== before || !isItsOwn) continue;
+      record.sa = { ...sa, udpPort: port };
+      state.emit({ kind: "updateSa", id: record.id, sa: record.sa, state: record.state });
+    }
     return state.takeEffects();
   }
 

@@ -242,7 +242,7 @@ export type Effect =
   | { readonly type: "installFlow"; readonly flow: NegotiatedFlow }
   /** The last pair of the flow is gone. Whether the flow goes too is the edge's policy. */
   | { readonly type: "removeFlow"; readonly flow: NegotiatedFlow }
-  /** The peer's address or port changed behind its NAT: outbound SAs go to `remote` from now on. */
+  /** The peer's port changed behind its NAT: `sas`, of both directions, have that of `remote` from now on. */
   | {
     readonly type: "peerMoved";
     readonly local: Endpoint;

@@ -242,19 +242,19 @@ export function pairOfSpi(core: Core, sa: Phase1Sa, protocol: "esp" | "ah", spi:
   return pair?.identity === sa.identity ? pair : undefined;
 }
 
-/** The peer's NAT gave it another port: outbound SAs go there from now on. */
+/** The peer's NAT gave it another port: outbound SAs go there from now on, inbound ones come from there. */
 export function movePairs(core: Core, sa: Phase1Sa, from: SaPair["remote"], to: SaPair["remote"]): void {
   const moved: SaName[] = [];
   for (const pair of core.pairsByPeer.get(sa.identity)) {
     if (!equalAddress(pair.remote.address, from.address) || pair.remote.port !== from.port) continue;
     pair.remote = to;
     for (const each of pair.protocols) {
-      const before = each.outbound;
-      each.outbound = {
-        ...before,
-        encapsulation: before.encapsulation && { ...before.encapsulation, remotePort: to.port },
-      };
-      moved.push(saName(before));
+      for (const direction of ["inbound", "outbound"] as const) {
+        const before = each[direction];
+        const encapsulation = before.encapsulation && { ...before.encapsulation, remotePort: to.port };
+        each[direction] = { ...before, encapsulation };
+        if (encapsulation && pair[`${direction}Installed`]) moved.push(saName(before));
+      }
     }
   }
   core.effects.push({ type: "peerMoved", local: sa.local, from, remote: to, sas: moved });

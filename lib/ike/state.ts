@@ -299,7 +299,7 @@ export interface SaPair {
   remote: Endpoint;
   readonly localSelector: ClientSelector;
   readonly remoteSelector: ClientSelector;
-  readonly protocols: readonly { readonly protocol: number; readonly inbound: NegotiatedSa; outbound: NegotiatedSa }[];
+  readonly protocols: readonly { readonly protocol: number; inbound: NegotiatedSa; outbound: NegotiatedSa }[];
   readonly tunnel: boolean;
   readonly createdAt: number;
   softAt: number;

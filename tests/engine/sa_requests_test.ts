@@ -139,6 +139,30 @@ Deno.test("UPDATE of a mature SA changes lifetimes and UDP port, nothing else", 
   assertEquals(h.answer(1, "UPDATE", "ESP", saExtensions(espSa({ spi: 0x9999 }), false)).errno, "ESRCH");
 });
 
+Deno.test("a peer whose NAT gives it another port: all its SAs have it, and nobody else's behind that NAT", () => {
+  const h = new Harness().client(1);
+  const sas = [
+    espSa({ spi: 0x1001, source: EAST, destination: WEST, udpPort: 20_001 }),
+    espSa({ spi: 0x1002, udpPort: 20_001 }),
+    espSa({ spi: 0x1003, source: EAST, destination: WEST, udpPort: 20_001 }), // from before the last renegotiation
+    espSa({ spi: 0x1004, udpPort: 20_002 }),
+    espSa({ spi: 0x1005 }),
+    espSa({ spi: 0x1006, destination: parseAddress("192.168.25.10"), udpPort: 20_001 }),
+  ];
+  for (const sa of sas) h.ask(1, "ADD", "ESP", saExtensions(sa, true));
+  const [{ id }] = h.engine.sas();
+  h.effects = [];
+  h.take(h.engine.movePeer(id, 30_000));
+  const ports = () => Array.from(h.engine.sas(), ({ sa }) => sa.udpPort);
+  assertEquals(ports(), [30_000, 30_000, 30_000, 20_002, undefined, 20_001]);
+  assertEquals(h.kinds(), ["updateSa", "updateSa", "updateSa"]);
+  const shown = h.answer(1, "GET", "ESP", identityExtensions(sas[1], WEST)).extensions.X_UDPENCAP;
+  assertEquals(shown?.port, 30_000);
+  h.take(h.engine.movePeer(id, 20_001));
+  assertEquals(ports().slice(0, 3), [20_001, 20_001, 20_001], "and back");
+  h.take(h.engine.movePeer(99, 1));
+});
+
 Deno.test("GET answers the requester alone, with keys, counters and lifetimes", () => {
   const usage = {
     packets: 3,

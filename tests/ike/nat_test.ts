@@ -55,10 +55,21 @@ Deno.test("the side behind the NAT sends keepalives, the other does not", () => 
 Deno.test("a NAT that forgets its mapping is followed with the next authenticated message", () => {
   const { west, east, network, nat } = behindNat({ peer: { dpdSeconds: 10 } });
   const before = east.ike.phase1Status()[0].remote.port;
+  const moved: string[] = [];
+  const perform = east.perform.bind(east);
+  east.perform = (effects) => {
+    for (const effect of effects) {
+      if (effect.type === "peerMoved") moved.push(...effect.sas.map(({ direction }) => direction));
+    }
+    perform(effects);
+  };
   nat.forget();
   network.run(15_000);
   const after = east.ike.phase1Status()[0].remote.port;
   assert(before !== after, "the port changed");
+  assertEquals(moved, ["in", "out"]);
+  const [{ sas }] = east.ike.pairStatus();
+  assertEquals(sas.map(({ encapsulation }) => encapsulation?.remotePort), [after, after]);
   assertEquals([...east.kernel.outbound.values()].length, 1);
   assertEquals(west.ike.isUp(NAME) && east.ike.isUp(NAME), true);
 });
