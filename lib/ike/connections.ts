@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { equalAddress, formatAddress, unspecified } from "../ip/address.ts";
+import { equalAddress, formatAddress, isAddress, parseAddress, unspecified } from "../ip/address.ts";
 import { describeSelector, equalSelector, withinSelector } from "../isakmp/identification.ts";
 import type { Connection, Peer } from "./configuration.ts";
 import type { AcquireRequest, Endpoint, Fault } from "./events.ts";
@@ -367,18 +367,22 @@ function isHostToHost({ local, remote, peer, localAddress }: AcquireRequest): bo
     (!localAddress || equalAddress(local.prefix.address, localAddress));
 }
 
+/** An address as we write it, of any spelling; other names as they are. */
+const spelled = (name: string): string => isAddress(name) ? formatAddress(parseAddress(name)) : name;
+
 /** The connections that a name means: that of this name, or all with the peer at this address. */
 export function connectionsNamed(core: Core, name: string): string[] {
   const { connections, peers } = core.configuration;
   if (connections.some((connection) => connection.name === name) || core.pairsByConnection.get(name).size) {
     return [name];
   }
-  const isThere = (address: Peer["address"]) => address !== undefined && formatAddress(address) === name;
+  const text = spelled(name);
+  const isThere = (address: Peer["address"]) => address !== undefined && formatAddress(address) === text;
   const there = new Set(peers.filter(({ address }) => isThere(address)).map((peer) => peer.name));
   return [
     ...new Set([
       ...connections.filter(({ peer }) => there.has(peer)).map((connection) => connection.name),
-      ...[...core.pairsByAddress.get(name)].map(({ connection }) => connection.name),
+      ...[...core.pairsByAddress.get(text)].map(({ connection }) => connection.name),
     ]),
   ];
 }
@@ -400,8 +404,9 @@ export function teardown(core: Core, name: string): string | undefined {
 
 /** Ends the phase 1 SAs with a peer section or address. Returns what hinders it. */
 export function teardownPhase1(core: Core, name: string): string | undefined {
+  const text = spelled(name);
   const found = [...core.sas.values()].filter((sa) =>
-    sa.peer.name === name || formatAddress(sa.remote.address) === name
+    sa.peer.name === name || formatAddress(sa.remote.address) === text
   );
   if (found.length === 0) return `no phase 1 SA with ${name}`;
   for (const sa of found) endPhase1(core, sa, sa.state === "established" ? "closed" : "failed");

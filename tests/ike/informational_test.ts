@@ -5,6 +5,7 @@ import { DOI, EXCHANGE, FLAG, NOTIFY, PAYLOAD, PROTOCOL_ID } from "../../lib/isa
 import { NOTIFY_LAYOUT } from "../../lib/isakmp/payloads.ts";
 import type { Bytes } from "../../lib/octets/bytes.ts";
 import { blocked, Gateway } from "../simulation/ike_node.ts";
+import { Network } from "../simulation/network.ts";
 import { configuration, connection, peer, selector, suite } from "./configurations.ts";
 import { connected, EAST, type Ends, gateways, NAME, WEST } from "./gateways.ts";
 
@@ -37,6 +38,30 @@ Deno.test("a teardown deletes the SAs of both sides and the connection stays dow
   west.input((ike, now) => ike.connect(now, NAME));
   network.run(201_000);
   assertEquals(blocked(east, west, NAME), undefined);
+});
+
+Deno.test("an address names its peer in any spelling", () => {
+  const WEST6 = "2001:db8::1", EAST6 = "2001:db8::2";
+  const network = new Network(1);
+  const ids = (local: string, remote: string) => ({ local, remote });
+  const link = ids("fd00:1::/64", "fd00:2::/64");
+  const west = new Gateway(network, WEST6, configuration([peer("east", EAST6)], [connection(NAME, "east", link)]));
+  const mirrored = ids(link.remote, link.local);
+  new Gateway(
+    network,
+    EAST6,
+    configuration([peer("west", WEST6)], [connection(NAME, "west", mirrored, { active: false })]),
+  );
+  west.input((ike, now) => ike.start(now));
+  network.run(1000);
+  for (const name of [EAST6, "2001:0DB8:0::0:2", "2001:db8:0:0:0:0:0.0.0.2"]) {
+    assertEquals(west.ike.connectionsNamed(name), [NAME], name);
+  }
+  assertEquals(west.ike.connectionsNamed("2001:db8::3"), []);
+  assertEquals(west.ike.teardown(network.now, "2001:DB8:0:0::2").refused, undefined);
+  assertEquals(west.ike.isUp(NAME), false);
+  assertEquals(west.ike.teardownPhase1(network.now, "2001:DB8:0:0::2").refused, undefined);
+  assertEquals(west.ike.phase1Status(), []);
 });
 
 Deno.test("c for a connection that is up negotiates it anew, though its peer be dead: what works stays until then", () => {
