@@ -1,6 +1,6 @@
 // isakmpd and the engine against strongSwan's charon, with a NAT between them, on either side.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Daemon } from "../netns/isakmpd_hosts.ts";
+import { Daemon, shown } from "../netns/isakmpd_hosts.ts";
 import { type TopologySpec, waitFor } from "../netns/topology.ts";
 import { Charon } from "./charon.ts";
 import {
@@ -35,14 +35,24 @@ Deno.test("charon behind a NAT calls a road warrior's gateway, and its port may 
   assertMatch(ours.output(), /at 10\.1\.0\.2:2\d{4}/, "a translated port");
   const { received, output } = await bench.net.host("farlan").ping("192.168.1.2", { count: 3 });
   assertEquals(received, 3, output);
-  // The NAT forgets; charon's next packets come from another port.
-  await bench.net.host("nat").exec("nft flush ruleset");
-  await masquerade(bench.net.host("nat"));
-  await waitFor(
-    async () => (await bench.net.host("lan").ping("192.168.2.2", { count: 1 })).received === 1,
-    "traffic after the NAT's port changed",
-    40_000,
+  const ports = async () =>
+    Array.from((await shown(bench.net.host("gw"))).matchAll(/in UDP to port (\d)/g), ([, d]) => d);
+  assertEquals(await ports(), ["2", "2"]);
+  // With its address the NAT forgets what it has translated to it; charon's next packets come from another port.
+  await bench.net.host("nat").exec(
+    "nft flush ruleset && ip addr del 10.1.0.2/24 dev out && ip addr add 10.1.0.2/24 dev out",
   );
+  await masquerade(bench.net.host("nat"), "40000-49999");
+  const there = await bench.net.host("lan").ping("192.168.2.2", { count: 2 });
+  assertEquals(there.received, 0, "the old port leads nowhere");
+  await waitFor(
+    async () => (await bench.net.host("farlan").ping("192.168.1.2", { count: 1 })).received === 1,
+    "answers to the NAT's new port",
+    10_000,
+  );
+  const back = await bench.net.host("lan").ping("192.168.2.2", { count: 3 });
+  assertEquals(back.received, 3, back.output);
+  assertEquals(await ports(), ["4", "4"]);
 });
 
 Deno.test("we behind a NAT call charon", async () => {

@@ -195,11 +195,11 @@ export const NAT: TopologySpec = {
   ],
 };
 
-/** `host` translates what leaves by interface `out`: IKE and ESP in UDP get ports of 20000 to 30000. */
-export const masquerade = (host: Host) =>
+/** `host` translates what leaves by interface `out`: IKE and ESP in UDP get ports of 20000 to 29999, or others. */
+export const masquerade = (host: Host, ports = "20000-29999") =>
   host.exec(
     "nft add table ip t && nft add chain ip t post '{ type nat hook postrouting priority 100; }' && " +
-      "nft add rule ip t post oifname out udp dport '{ 500, 4500 }' masquerade to :20000-30000 random",
+      `nft add rule ip t post oifname out udp dport '{ 500, 4500 }' masquerade to :${ports} random`,
   );
 
 /** Plain main mode with a pre-shared key. */
