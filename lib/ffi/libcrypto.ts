@@ -16,6 +16,8 @@ const HASH_FINAL = { parameters: [ADDRESS, ADDRESS], result: INT, optional: true
 const SYMBOLS = {
   // const char *OpenSSL_version(int which)
   OpenSSL_version: { parameters: [INT], result: POINTER },
+  // int OPENSSL_init_crypto(uint64_t options, const OPENSSL_INIT_SETTINGS *)
+  OPENSSL_init_crypto: { parameters: ["u64", POINTER], result: INT },
   // OSSL_LIB_CTX *OSSL_LIB_CTX_new(void)
   OSSL_LIB_CTX_new: { parameters: [], result: POINTER },
   // OSSL_PROVIDER *OSSL_PROVIDER_load(OSSL_LIB_CTX *, const char *name)
@@ -109,6 +111,9 @@ export interface Libcrypto {
   readonly legacy: boolean;
 }
 
+/** No clean-up when the process exits: it would free what the thread of a Worker that ends just then frees, too. */
+const OPENSSL_INIT_NO_ATEXIT = 0x80000n;
+
 /** Names under which the dynamic linker may know OpenSSL 3. */
 export const LIBCRYPTO_NAMES: readonly string[] = ["libcrypto.so.3", "libcrypto.so"];
 
@@ -147,6 +152,7 @@ function open(): { readonly library: Libcrypto } | { readonly reason: string } {
   for (const name of names) {
     try {
       const { symbols } = Deno.dlopen(name, SYMBOLS);
+      symbols.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, null);
       const context = symbols.OSSL_LIB_CTX_new();
       if (symbols.OSSL_PROVIDER_load(context, cString("default")) === null) {
         reasons.push(`${name} has no default provider`);
