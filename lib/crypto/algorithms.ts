@@ -134,6 +134,9 @@ export function packetCipherRow(name: PacketCipherName | AeadName, keyOctets: nu
   return row;
 }
 
+/** Octets of the IV that a packet cipher is given: one block; in CTR mode the whole first counter block (RFC 3686 4). */
+export const givenIvOctets = ({ blockOctets }: CipherRow): number => blockOctets === 1 ? 16 : blockOctets;
+
 /** The row of a MAC. @throws {RangeError} when the key has a length that the MAC does not have */
 export function packetMacRow(name: MacName, keyOctets: number): AuthenticatorRow {
   const row = AUTHENTICATORS.find((row) => row.mac === name)!;

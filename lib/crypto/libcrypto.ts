@@ -4,20 +4,11 @@ import { cString, libcryptoReason, loadLibcrypto } from "../ffi/libcrypto.ts";
 import { OSSL_PARAM } from "../ffi/structs.ts";
 import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, erase } from "../octets/bytes.ts";
-import { packetCipherRow, packetMacRow } from "./algorithms.ts";
+import { givenIvOctets, packetCipherRow, packetMacRow } from "./algorithms.ts";
 import { erased, Key } from "./key.ts";
 import { createHashMacs } from "./libcrypto_hash.ts";
 import { createNodeCrypto } from "./node.ts";
-import {
-  type Aead,
-  type AeadName,
-  COUNTER_BLOCK_OCTETS,
-  type MacName,
-  type PacketCipher,
-  type PacketCipherName,
-  type PacketCrypto,
-  type PacketMac,
-} from "./packet.ts";
+import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
 
 export {
@@ -222,7 +213,7 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     }
     const key = new Key(givenKey);
     const counter = row.blockOctets === 1; // decrypts by encrypting
-    const ivOctets = counter ? COUNTER_BLOCK_OCTETS : row.blockOctets;
+    const ivOctets = givenIvOctets(row);
     let encrypting: Context = 0n, decrypting: Context = 0n;
     const encrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
       if (encrypting === 0n) encrypting = cipherContext(algorithm, key.octets, true);

@@ -10,23 +10,14 @@ import {
 } from "node:crypto";
 import type { Arena } from "../octets/arena.ts";
 import { type Bytes, concat, equalConstantTime, erase } from "../octets/bytes.ts";
-import { packetCipherRow, packetMacRow } from "./algorithms.ts";
+import { givenIvOctets, packetCipherRow, packetMacRow } from "./algorithms.ts";
 import { type Block64, decryptCbc64, encryptCbc64 } from "./block64.ts";
 import { BLOCK64_CIPHERS, createCbc } from "./cipher.ts";
 import { Ghash } from "./ghash.ts";
 import { HASHES, type HashName } from "./hash.ts";
 import { erased, Key } from "./key.ts";
 import { filledKey } from "./keyed.ts";
-import {
-  type Aead,
-  type AeadName,
-  COUNTER_BLOCK_OCTETS,
-  type MacName,
-  type PacketCipher,
-  type PacketCipherName,
-  type PacketCrypto,
-  type PacketMac,
-} from "./packet.ts";
+import type { Aead, AeadName, MacName, PacketCipher, PacketCipherName, PacketCrypto, PacketMac } from "./packet.ts";
 import { xcbcSubkeys } from "./xcbc.ts";
 
 const NONCE_OCTETS = 12;
@@ -49,9 +40,8 @@ export function createNodeCrypto(arena: Arena): PacketCrypto {
       return nodeAead(arena, algorithm === "aes-gcm" ? `aes-${8 * key.length}-gcm` : algorithm, new Key(key));
     },
     cipher(algorithm: PacketCipherName, key: Uint8Array): PacketCipher {
-      const { blockOctets } = packetCipherRow(algorithm, key.length);
+      const ivOctets = givenIvOctets(packetCipherRow(algorithm, key.length));
       const cipher = cipherOf(arena, algorithm, key);
-      const ivOctets = blockOctets === 1 ? COUNTER_BLOCK_OCTETS : blockOctets;
       return {
         ...cipher,
         encryptFresh(ivAt, dataAt, dataOctets) {

@@ -8,9 +8,6 @@
  * @module
  */
 
-/** The IV that CTR mode is given: the whole first counter block. */
-export const COUNTER_BLOCK_OCTETS = 16;
-
 /** AEAD algorithms: AES-GCM (RFC 4106; also GMAC, with no data), ChaCha20-Poly1305 (RFC 7634). */
 export type AeadName = "aes-gcm" | "chacha20-poly1305";
 /** Ciphers without authentication; the key length chooses AES-128/192/256. */

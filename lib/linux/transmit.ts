@@ -299,12 +299,9 @@ export class Transmitter {
   packet(at: number, octets: number): void {
     const family = this.#arena.u8[at] >>> 4;
     const queue = family === 4 ? this.#packet4 : this.#packet6;
-    if (queue) queue.packet(at, octets, family);
-    else {this.#lost(
-        PROTOCOL_OF.get(this.#arena.u8[at + (family === 4 ? IPV4.PROTOCOL : IPV6.NEXT_HEADER)]) ?? 0,
-        "noRoute",
-        1,
-      );}
+    if (queue) return queue.packet(at, octets, family);
+    const protocol = this.#arena.u8[at + (family === 4 ? IPV4.PROTOCOL : IPV6.NEXT_HEADER)];
+    this.#lost(PROTOCOL_OF.get(protocol) ?? 0, "noRoute", 1);
   }
 
   /** Queues a UDP datagram of the octets at `at`; `tos`: TOS octet or traffic class of its header. */

@@ -15,11 +15,12 @@ import {
   readDer,
 } from "../octets/der.ts";
 import { parseHex } from "../octets/hex.ts";
-import { type Certificate, encodeSerial, OID_AUTHORITY_KEY, OID_SUBJECT_ALTERNATIVE_NAME } from "./certificate.ts";
+import { type Certificate, encodeSerial } from "./certificate.ts";
 import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import type { DistinguishedName } from "./name.ts";
 import { algorithmFor, encodeAlgorithm, type SignatureAlgorithm, signOctets } from "./signature.ts";
+import { OID } from "./oids.ts";
 
 const TRUE = encodeDer(DER.BOOLEAN, Uint8Array.of(0xff));
 
@@ -42,7 +43,7 @@ export const extension = (oid: string, critical: boolean, value: Uint8Array): By
 
 /** The subjectAltName extension. */
 export const subjectAlternativeName = (identities: readonly Identity[], critical: boolean): Bytes =>
-  extension(OID_SUBJECT_ALTERNATIVE_NAME, critical, encodeGeneralNames(identities));
+  extension(OID.subjectAltName, critical, encodeGeneralNames(identities));
 
 /** UTCTime up to 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5). */
 export function encodeTime(at: number): Bytes {
@@ -61,7 +62,7 @@ function keyUsage(bits: readonly number[]): Bytes {
   const last = Math.max(...bits);
   const octets = new Uint8Array(Math.floor(last / 8) + 1);
   for (const bit of bits) octets[bit >> 3] |= 0x80 >> (bit & 7);
-  return extension("2.5.29.15", true, encodeDer(DER.BIT_STRING, Uint8Array.of(7 - (last & 7)), octets));
+  return extension(OID.keyUsage, true, encodeDer(DER.BIT_STRING, Uint8Array.of(7 - (last & 7)), octets));
 }
 const USAGE = { digitalSignature: 0, nonRepudiation: 1, keyCertSign: 5, cRLSign: 6 };
 
@@ -77,7 +78,7 @@ export const identifierOf = ({ subjectKeyIdentifier, spki }: Certificate): Bytes
 
 /** authorityKeyIdentifier with the issuer's identifier. */
 export const authorityKeyIdentifier = (identifier: Uint8Array): Bytes =>
-  extension(OID_AUTHORITY_KEY, false, encodeSequence(encodeDer(contextTag(0, false), identifier)));
+  extension(OID.authorityKeyIdentifier, false, encodeSequence(encodeDer(contextTag(0, false), identifier)));
 
 /** Signs a tbs and puts the frame around it. */
 export function frame(tbs: Uint8Array, key: KeyObject, algorithm: SignatureAlgorithm): Bytes {
@@ -115,11 +116,11 @@ export function buildCertificate(request: CertificateRequest, issuer: Issuer): B
     ? [TRUE, ...(authority.pathLength === undefined ? [] : [encodeUnsigned(Uint8Array.of(authority.pathLength))])]
     : [];
   const extensions = [
-    extension("2.5.29.19", true, encodeSequence(...constraints)),
+    extension(OID.basicConstraints, true, encodeSequence(...constraints)),
     keyUsage(authority ? [USAGE.keyCertSign, USAGE.cRLSign] : [USAGE.digitalSignature, USAGE.nonRepudiation]),
     // RFC 5280 section 4.2.1.6: critical when the subject is empty.
     ...(identities.length > 0 ? [subjectAlternativeName(identities, subject.empty)] : []),
-    extension("2.5.29.14", false, encodeOctetString(keyIdentifier(spki))),
+    extension(OID.subjectKeyIdentifier, false, encodeOctetString(keyIdentifier(spki))),
     authorityKeyIdentifier(issuerIdentifier),
   ];
   const tbs = encodeSequence(
@@ -170,7 +171,7 @@ export function buildRevocationList(
   const entries = list.revoked.map(({ serial, at, reason }) => {
     const extensions = reason === undefined
       ? []
-      : [encodeSequence(extension("2.5.29.21", false, encodeDer(DER.ENUMERATED, Uint8Array.of(reason))))];
+      : [encodeSequence(extension(OID.CRLReason, false, encodeDer(DER.ENUMERATED, Uint8Array.of(reason))))];
     return encodeSequence(encodeSerial(serial), encodeTime(at), ...extensions);
   });
   const tbs = encodeSequence(
@@ -184,7 +185,7 @@ export function buildRevocationList(
       contextTag(0),
       encodeSequence(
         authorityKeyIdentifier(identifierOf(authority.certificate)),
-        extension("2.5.29.20", false, encodeUnsigned(list.number)),
+        extension(OID.crlNumber, false, encodeUnsigned(list.number)),
       ),
     ),
   );

@@ -43,6 +43,7 @@ import {
   readPolicyMappings,
 } from "./policies.ts";
 import { OID_PSS, type Pss, readPss, readSignatureAlgorithm, type SignatureAlgorithm } from "./signature.ts";
+import { OID } from "./oids.ts";
 
 /** A time of a certificate: milliseconds since the epoch, and whether it was given in UTC (`Z`), as it must be. */
 export interface CertificateTime {
@@ -107,9 +108,6 @@ export interface Certificate extends Signed, PolicyExtensions {
   readonly notUnderstood: readonly string[];
   readonly selfIssued: boolean;
 }
-
-export const OID_SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
-export const OID_AUTHORITY_KEY = "2.5.29.35";
 
 /** Calls `decode`, turning errors of the library and of DER into {@linkcode CertificateError}s that say what was read. */
 export function decoding<T>(what: string, decode: () => T): T {
@@ -229,10 +227,10 @@ type Mutable<T> = { -readonly [K in keyof T]?: T[K] };
 
 /** Extensions that are understood: how each becomes a property. */
 const EXTENSIONS: Record<string, (extension: RawExtension, into: Mutable<Certificate>) => void> = {
-  "2.5.29.14": ({ value }, into) => {
+  [OID.subjectKeyIdentifier]: ({ value }, into) => {
     into.subjectKeyIdentifier = formatHex(new Uint8Array(AsnConvert.parse(value, SubjectKeyIdentifier).buffer));
   },
-  "2.5.29.15": ({ value }, into) => {
+  [OID.keyUsage]: ({ value }, into) => {
     const bits = AsnConvert.parse(value, KeyUsage).toJSON();
     into.keyUsage = {
       digitalSignature: bits.includes("digitalSignature"),
@@ -241,36 +239,36 @@ const EXTENSIONS: Record<string, (extension: RawExtension, into: Mutable<Certifi
       cRLSign: bits.includes("crlSign"),
     };
   },
-  [OID_SUBJECT_ALTERNATIVE_NAME]: ({ value }, into) => {
+  [OID.subjectAltName]: ({ value }, into) => {
     const { names, others } = readGeneralNames(value);
     into.alternativeNames = names;
     into.otherNames = others;
   },
-  "2.5.29.19": ({ value }, into) => {
+  [OID.basicConstraints]: ({ value }, into) => {
     const { cA, pathLenConstraint } = AsnConvert.parse(value, BasicConstraints);
     if (pathLenConstraint !== undefined && !(pathLenConstraint >= 0)) throw new DecodeError("a negative path length");
     into.basicConstraints = { ca: cA, pathLength: pathLenConstraint };
   },
-  "2.5.29.30": ({ value }, into) => {
+  [OID.nameConstraints]: ({ value }, into) => {
     into.nameConstraints = readNameConstraints(value);
   },
-  "2.5.29.32": ({ value }, into) => {
+  [OID.certificatePolicies]: ({ value }, into) => {
     into.policies = readPolicies(value);
   },
-  "2.5.29.33": ({ value }, into) => {
+  [OID.policyMappings]: ({ value }, into) => {
     into.policyMappings = readPolicyMappings(value);
   },
-  [OID_AUTHORITY_KEY]: ({ value }, into) => {
+  [OID.authorityKeyIdentifier]: ({ value }, into) => {
     const { keyIdentifier } = AsnConvert.parse(value, AuthorityKeyIdentifier);
     into.authorityKeyIdentifier = keyIdentifier && formatHex(new Uint8Array(keyIdentifier.buffer));
   },
-  "2.5.29.36": ({ value }, into) => {
+  [OID.policyConstraints]: ({ value }, into) => {
     Object.assign(into, readPolicyConstraints(value));
   },
-  "2.5.29.37": ({ value, critical }, into) => {
+  [OID.extendedKeyUsage]: ({ value, critical }, into) => {
     into.extendedKeyUsage = { critical, purposes: [...AsnConvert.parse(value, ExtendedKeyUsage)] };
   },
-  "2.5.29.54": ({ value }, into) => {
+  [OID.inhibitAnyPolicy]: ({ value }, into) => {
     into.inhibitAnyPolicy = readInhibitAnyPolicy(value);
   },
 };

@@ -9,7 +9,6 @@ import {
   type CertificateTime,
   checkInnerAlgorithm,
   decoding,
-  OID_AUTHORITY_KEY,
   readExtensions,
   readSigned,
   readTime,
@@ -17,6 +16,7 @@ import {
   type Signed,
 } from "./certificate.ts";
 import { type DistinguishedName, parseName } from "./name.ts";
+import { OID } from "./oids.ts";
 
 /** A revoked certificate. */
 export interface Revocation {
@@ -37,10 +37,6 @@ export interface RevocationList extends Signed {
   /** Critical extensions that we do not understand: a delta, a list of some reasons only. */
   readonly notUnderstood: readonly string[];
 }
-
-const OID_REASON = "2.5.29.21";
-/** deltaCRLIndicator: the list holds only changes. */
-export const OID_DELTA = "2.5.29.27";
 
 /** Decodes one DER CRL. @throws {CertificateError} */
 export function parseRevocationList(der: Uint8Array): RevocationList {
@@ -63,8 +59,8 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
       const [serial, at, list, ...more] = derChildren(expectTag(entry, DER.SEQUENCE, what), what);
       if (more.length > 0) throw new DecodeError("an entry with parts that do not belong to it");
       const extensions = readExtensions(list, "CRL entry");
-      const reason = extensions.find(({ oid }) => oid === OID_REASON);
-      for (const { oid, critical } of extensions) if (critical && oid !== OID_REASON) notUnderstood.push(oid);
+      const reason = extensions.find(({ oid }) => oid === OID.CRLReason);
+      for (const { oid, critical } of extensions) if (critical && oid !== OID.CRLReason) notUnderstood.push(oid);
       const code = reason && AsnConvert.parse(reason.value, CRLReason).reason;
       const revocation = {
         at: readTime(at, "revocationDate"),
@@ -74,10 +70,10 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
       if (code !== CRLReasons.removeFromCRL) revoked.set(serialText(serial), revocation);
     }
     const extensions = readExtensions(tail && readDer(tail.content, DER.SEQUENCE, "extensions"), what);
-    const authority = extensions.find(({ oid }) => oid === OID_AUTHORITY_KEY);
+    const authority = extensions.find(({ oid }) => oid === OID.authorityKeyIdentifier);
     const identifier = authority && AsnConvert.parse(authority.value, AuthorityKeyIdentifier).keyIdentifier;
     for (const { oid, critical } of extensions) {
-      if (oid === OID_DELTA || (critical && oid !== OID_AUTHORITY_KEY)) notUnderstood.push(oid);
+      if (oid === OID.deltaCRL || (critical && oid !== OID.authorityKeyIdentifier)) notUnderstood.push(oid);
     }
     return {
       ...signed,

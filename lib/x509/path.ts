@@ -7,9 +7,10 @@
 import { equal } from "../octets/bytes.ts";
 import { type Certificate, describeCertificate, type Signed } from "./certificate.ts";
 import { forbiddenName } from "./constraints.ts";
-import { OID_DELTA, type RevocationList } from "./crl.ts";
+import type { RevocationList } from "./crl.ts";
 import { demandingPolicy } from "./policies.ts";
 import { verifyOctets } from "./signature.ts";
+import { OID } from "./oids.ts";
 
 /** Why a certificate is refused. */
 export type Refusal =
@@ -212,8 +213,9 @@ function checkUsage(certificate: Certificate, warnings: string[]): void {
 
 /** Extensions of lists that are not the whole list. */
 const PARTIAL: Record<string, string> = {
-  [OID_DELTA]: "it is a delta CRL, which holds only changes; the whole list is needed",
-  "2.5.29.28": "it is a list of some certificates or reasons only (issuingDistributionPoint); the whole list is needed",
+  [OID.deltaCRL]: "it is a delta CRL, which holds only changes; the whole list is needed",
+  [OID.issuingDistributionPoint]:
+    "it is a list of some certificates or reasons only (issuingDistributionPoint); the whole list is needed",
 };
 const partial = (oid: string): string => PARTIAL[oid] ?? `it has an extension not understood, ${oid}`;
 

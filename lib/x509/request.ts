@@ -3,11 +3,12 @@ import { KeyError, parsePublicKey, type PublicKey } from "../crypto/signature.ts
 import type { Bytes } from "../octets/bytes.ts";
 import { contextTag, DER, derChildren, derOid, derUnsigned, expectTag } from "../octets/der.ts";
 import { DecodeError } from "../octets/reader.ts";
-import { decoding, OID_SUBJECT_ALTERNATIVE_NAME, readExtensions, readGeneralNames, readSigned } from "./certificate.ts";
+import { decoding, readExtensions, readGeneralNames, readSigned } from "./certificate.ts";
 import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import { type DistinguishedName, parseName } from "./name.ts";
 import { verifyOctets } from "./signature.ts";
+import { OID } from "./oids.ts";
 
 /** A request whose signature proves that the sender has the private key. */
 export interface CertificationRequest {
@@ -49,7 +50,7 @@ export function parseRequest(der: Uint8Array): CertificationRequest {
       const [type, values] = derChildren(expectTag(attribute, DER.SEQUENCE, "attribute"), "attribute");
       if (derOid(type) !== OID_EXTENSION_REQUEST) continue;
       const [list] = derChildren(expectTag(values, DER.SET, "attribute"), "attribute");
-      const wanted = readExtensions(list, what).find(({ oid }) => oid === OID_SUBJECT_ALTERNATIVE_NAME);
+      const wanted = readExtensions(list, what).find(({ oid }) => oid === OID.subjectAltName);
       if (wanted) identities = readGeneralNames(wanted.value).names;
     }
     const info = expectTag(spki, DER.SEQUENCE, "public key").raw.slice() as Bytes;

@@ -13,18 +13,11 @@ import {
   type Issuer,
   subjectAlternativeName,
 } from "./build.ts";
-import {
-  type Certificate,
-  OID_AUTHORITY_KEY,
-  OID_SUBJECT_ALTERNATIVE_NAME,
-  parseCertificate,
-  type RawExtension,
-  readExtensions,
-  readSigned,
-} from "./certificate.ts";
+import { type Certificate, parseCertificate, type RawExtension, readExtensions, readSigned } from "./certificate.ts";
 import { CertificateError } from "./error.ts";
 import type { Identity } from "./identity.ts";
 import { algorithmFor, encodeAlgorithm, type SignatureAlgorithm } from "./signature.ts";
+import { OID } from "./oids.ts";
 
 /** What stands in a certificate that was parsed already, element by element. */
 interface Parts {
@@ -74,7 +67,7 @@ export function patchIdentities(der: Uint8Array, identities: readonly Identity[]
   const isOurs = former.key === key.asymmetricKeyType && !former.pss;
   const algorithm = isOurs ? former : algorithmFor(key, former.hash);
   const { serial, issuer, validity, subject, extensions } = partsOf(der);
-  const kept = extensions.filter(({ oid }) => oid !== OID_SUBJECT_ALTERNATIVE_NAME);
+  const kept = extensions.filter(({ oid }) => oid !== OID.subjectAltName);
   const tbs = encodeSequence(
     encodeDer(contextTag(0), encodeUnsigned(Uint8Array.of(2))),
     serial.raw,
@@ -85,26 +78,28 @@ export function patchIdentities(der: Uint8Array, identities: readonly Identity[]
   return { der: frame(tbs, key, algorithm), algorithm };
 }
 
-/** Extensions that say of a renewed certificate what they said of the old one, by their names at openssl. */
-const CARRIED: Readonly<Record<string, string>> = {
-  "2.5.29.14": "subjectKeyIdentifier",
-  "2.5.29.15": "keyUsage",
-  [OID_SUBJECT_ALTERNATIVE_NAME]: "subjectAltName",
-  "2.5.29.18": "issuerAltName",
-  "2.5.29.19": "basicConstraints",
-  "2.5.29.30": "nameConstraints",
-  "2.5.29.31": "crlDistributionPoints",
-  "2.5.29.32": "certificatePolicies",
-  "2.5.29.33": "policyMappings",
-  "2.5.29.36": "policyConstraints",
-  "2.5.29.37": "extendedKeyUsage",
-  "2.5.29.46": "freshestCRL",
-  "2.5.29.54": "inhibitAnyPolicy",
-  "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
-  "1.3.6.1.5.5.7.1.11": "subjectInfoAccess",
-  "2.16.840.1.113730.1.1": "nsCertType",
-  "2.16.840.1.113730.1.13": "nsComment",
-};
+/** Extensions that say of a renewed certificate what they said of the old one: their names by their object identifiers. */
+const CARRIED = new Map<string, string>(
+  ([
+    "subjectKeyIdentifier",
+    "keyUsage",
+    "subjectAltName",
+    "issuerAltName",
+    "basicConstraints",
+    "nameConstraints",
+    "crlDistributionPoints",
+    "certificatePolicies",
+    "policyMappings",
+    "policyConstraints",
+    "extendedKeyUsage",
+    "freshestCRL",
+    "inhibitAnyPolicy",
+    "authorityInfoAccess",
+    "subjectInfoAccess",
+    "nsCertType",
+    "nsComment",
+  ] as const).map((name) => [OID[name], name]),
+);
 
 /** What is new in a renewed certificate. */
 export interface Renewal {
@@ -123,7 +118,8 @@ export interface Renewed {
 
 /**
  * A certificate that says for another time what `old` says: names, key and extensions stay octet by octet, but
- * authorityKeyIdentifier, which becomes that of the issuer, whose key may be another one by now. Without an issuer's certificate it is its own issuer, as `old`.
+ * authorityKeyIdentifier, which becomes that of the issuer, whose key may be another one by now. Without an issuer's
+ * certificate it is its own issuer, as `old`.
  *
  * @throws {CertificateError} when the key is not the issuer's, and on extensions that may not hold of another certificate
  */
@@ -131,7 +127,7 @@ export function renewCertificate(old: Certificate, renewal: Renewal, { certifica
   const issuer = certificate ?? old;
   checkKey(issuer, key);
   const { version, subject, extensions } = partsOf(old.der);
-  const lost = extensions.filter(({ oid }) => oid !== OID_AUTHORITY_KEY && !Object.hasOwn(CARRIED, oid));
+  const lost = extensions.filter(({ oid }) => oid !== OID.authorityKeyIdentifier && !CARRIED.has(oid));
   if (lost.length > 0) {
     throw new CertificateError(
       `its extension ${lost.map(({ oid }) => oid).join(", ")} may not hold of another certificate: make a new one`,
@@ -139,7 +135,7 @@ export function renewCertificate(old: Certificate, renewal: Renewal, { certifica
   }
   const algorithm = algorithmFor(key, renewal.hash);
   const carried = extensions.map(({ oid, raw }) =>
-    oid === OID_AUTHORITY_KEY ? authorityKeyIdentifier(identifierOf(issuer)) : raw
+    oid === OID.authorityKeyIdentifier ? authorityKeyIdentifier(identifierOf(issuer)) : raw
   );
   const tbs = encodeSequence(
     version,
@@ -151,9 +147,9 @@ export function renewCertificate(old: Certificate, renewal: Renewal, { certifica
     ...(carried.length > 0 ? [extensionList(...carried)] : []),
   );
   const lines = extensions.map(({ oid, critical, value }) =>
-    oid === OID_AUTHORITY_KEY
+    oid === OID.authorityKeyIdentifier
       ? "authorityKeyIdentifier=keyid"
-      : `${CARRIED[oid]}=${critical ? "critical," : ""}DER:${formatHex(value)}`
+      : `${CARRIED.get(oid)}=${critical ? "critical," : ""}DER:${formatHex(value)}`
   );
   return { der: frame(tbs, key, algorithm), extensions: lines };
 }

@@ -6,7 +6,7 @@ import { createSums } from "../../lib/datapath/sums.ts";
 import { addressOf } from "../../lib/ffi/address.ts";
 import { parseAddress, parsePrefix } from "../../lib/ip/address.ts";
 import { Counters } from "../../lib/ipsec/packet.ts";
-import { createSa, type Sa } from "../../lib/ipsec/sa.ts";
+import { createSa } from "../../lib/ipsec/sa.ts";
 import { Sad } from "../../lib/ipsec/sad.ts";
 import { Spd } from "../../lib/ipsec/spd.ts";
 import { encapsulateBundle } from "../../lib/ipsec/transform.ts";
@@ -60,13 +60,10 @@ function receiver() {
   const coalescer = new Coalescer(arena, createSums(arena), tun, { udp: false });
   const inbound = new Inbound(arena, { sad, spd, counters }, coalescer, { moved() {} });
   const crypto = createNodeCrypto(arena);
-  const sas = PEERS.map((_, peer) => createSa(parametersOf(peer), crypto, arena));
-  for (const sa of sas) sad.add(sa);
+  for (const peer of PEERS.keys()) sad.add(createSa(parametersOf(peer), crypto, arena));
   const at = arena.reserve(4096) + 1024;
   return {
-    sad,
     spd,
-    sas,
     /** What came of a packet: the packet delivered, or "dropped". */
     take(octets: Uint8Array): string {
       const before = delivered.length;
@@ -83,7 +80,7 @@ const senders = (() => {
   const sas = PEERS.map((_, peer) => b.sa(parametersOf(peer)));
   return (peer: number, inner: Uint8Array): Uint8Array => {
     b.put(inner);
-    assertEquals(encapsulateBundle(b.arena, sas[peer] as Sa, b.packet), 0);
+    assertEquals(encapsulateBundle(b.arena, sas[peer], b.packet), 0);
     return b.octets();
   };
 })();

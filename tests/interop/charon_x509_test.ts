@@ -7,6 +7,7 @@ import { Daemon, startEngine, writePrivate } from "../netns/isakmpd_hosts.ts";
 import { type Host, topology, type TopologySpec, waitFor } from "../netns/topology.ts";
 import { file } from "../x509/fixtures.ts";
 import { Charon } from "./charon.ts";
+import { isakmpdConf } from "./charon_scenario.ts";
 
 const NET: TopologySpec = {
   hosts: { gw: {}, far: {} },
@@ -144,35 +145,21 @@ class Pair {
     if (crl) Deno.copyFileSync(`${this.pki}/theirs.crl`, `${root}/crls/theirs.crl`);
     writePrivate(this.gw, "isakmpd/local.key", Deno.readTextFileSync(`${this.pki}/${own}.key`));
     writePrivate(this.gw, "isakmpd/isakmpd.policy", policy);
-    return `[General]
-Listen-on=10.1.0.1
-Policy-file=${root}/isakmpd.policy
-[Phase 1]
-10.1.0.2=charon
-[Phase 2]
-Passive-connections=tunnel
-[charon]
-Phase=1
-Local-address=10.1.0.1
-Address=10.1.0.2
-Configuration=main
-ID=me
+    return isakmpdConf({
+      hosts: true,
+      ike: ["", ecdsa ? "ecdsa" : "AES-128-SHA2-256-GRP14-RSA_SIG"],
+      esp: ["", "QM-ESP-AES-128-SHA2-256-PFS-GRP14-SUITE"],
+      general: `Policy-file=${root}/isakmpd.policy`,
+      peer: `ID=me
 ${expected ? "Remote-ID=it" : ""}
 [me]
 ${id}
-${expected ? `[it]\n${expected}` : ""}
-[tunnel]
-Phase=2
-ISAKMP-peer=charon
-Configuration=quick
-[X509-certificates]
+${expected ? `[it]\n${expected}` : ""}`,
+      rest: `[X509-certificates]
 CA-directory=${root}/ca
 Cert-directory=${root}/certs
 CRL-directory=${root}/crls
 Private-key=${root}/local.key
-[main]
-EXCHANGE_TYPE=ID_PROT
-Transforms=${ecdsa ? "ecdsa" : "AES-128-SHA2-256-GRP14-RSA_SIG"}
 [ecdsa]
 ENCRYPTION_ALGORITHM=AES_CBC
 KEY_LENGTH=128,128:128
@@ -182,11 +169,8 @@ AUTHENTICATION_METHOD=ECDSA_256
 Life=an-hour
 [an-hour]
 LIFE_TYPE=SECONDS
-LIFE_DURATION=3600,60:86400
-[quick]
-EXCHANGE_TYPE=QUICK_MODE
-Suites=QM-ESP-AES-128-SHA2-256-PFS-GRP14-SUITE
-`;
+LIFE_DURATION=3600,60:86400`,
+    });
   }
 
   /** We begin, then charon; each time packets pass. */

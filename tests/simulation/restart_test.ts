@@ -63,6 +63,16 @@ function begin(second?: Partial<Connection>, seed = 7) {
   return { network, east, west };
 }
 
+/** Both ends, which renew phase 1 within so many seconds. */
+function renewing(phase1Seconds: number) {
+  const network = new Network(7);
+  const [east, west] = ([["east", EAST], ["west", WEST]] as const).map(([of, address]) =>
+    new Gateway(network, address, settings(of, phase1Seconds))
+  );
+  for (const gateway of [east, west]) gateway.input((ike, now) => ike.start(now));
+  return { network, east, west };
+}
+
 const sizes = ({ ike }: Gateway) => [ike.phase1Status().length, ike.pairStatus().length];
 
 Deno.test("a peer that starts anew every minute without INITIAL-CONTACT leaves a bounded number of SAs, and none for long", () => {
@@ -131,10 +141,7 @@ Deno.test("what the new life does not want ends, and the log says why", () => {
 });
 
 Deno.test("phase 1 renewed by a living peer: what was made under the old one stays, and is not asked for again", () => {
-  const network = new Network(7);
-  const east = new Gateway(network, EAST, settings("east", 300));
-  const west = new Gateway(network, WEST, settings("west", 300));
-  for (const gateway of [east, west]) gateway.input((ike, now) => ike.start(now));
+  const { network, east, west } = renewing(300);
   network.run(1000);
   const before = east.kernel.current(NAME)!.spi;
   network.run(3_000_000);
@@ -144,10 +151,7 @@ Deno.test("phase 1 renewed by a living peer: what was made under the old one sta
 });
 
 Deno.test("a living peer that has lost only the old phase 1 SA: packets find their SA at every instant", () => {
-  const network = new Network(7);
-  const east = new Gateway(network, EAST, settings("east", 2000));
-  const west = new Gateway(network, WEST, settings("west", 2000));
-  for (const gateway of [east, west]) gateway.input((ike, now) => ike.start(now));
+  const { network, east, west } = renewing(2000);
   network.run(1_810_000);
   assertEquals(sizes(east), [2, 1], "phase 1 was renewed, and the old one lives");
   const before = east.kernel.current(NAME)!.spi;
