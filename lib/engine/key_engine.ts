@@ -14,7 +14,7 @@ import { decodeRequest } from "../pfkey/validate.ts";
 import { equalAddress, formatAddress } from "../ip/address.ts";
 import type { Effect, SaUsage } from "./effects.ts";
 import { sendAcquire } from "./flow_requests.ts";
-import { nextLimitMs, passedLimit } from "./lifetimes.ts";
+import { isJudgedByUse, nextLimitMs, passedLimit } from "./lifetimes.ts";
 import { REQUESTS } from "./requests.ts";
 import { describeSa, type EngineOptions, EngineState } from "./state.ts";
 import type { PacketAddresses, SaRecord } from "./tables.ts";
@@ -98,7 +98,7 @@ export class KeyEngine {
       const record = this.#state.sas.byId(id);
       if (!record || record.state === "larval") continue;
       record.usage = usage;
-      this.#age(record, now);
+      if (isJudgedByUse(record)) this.#age(record, now);
     }
     return this.#state.takeEffects();
   }

@@ -2,10 +2,16 @@
 import * as limits from "../ipsec/lifetimes.ts";
 import type { SaRecord } from "./tables.ts";
 
-/** What counts against the limits. Where nobody looks at sequence numbers they may wrap. */
-function usageOf({ sa, usage, addedMs }: SaRecord): limits.Usage {
-  return { ...usage, addedMs, sequence: sa.replayWindow > 0 ? usage.sequence : 0 };
+/** Where nobody looks at sequence numbers they may wrap. */
+const sequenceOf = ({ sa, usage }: SaRecord): number => sa.replayWindow > 0 ? usage.sequence : 0;
+
+/** What counts against the limits. */
+function usageOf(record: SaRecord): limits.Usage {
+  return { ...record.usage, addedMs: record.addedMs, sequence: sequenceOf(record) };
 }
+
+/** Whether what packets have done can matter to the SA's limits; for most SAs it cannot. */
+export const isJudgedByUse = (record: SaRecord): boolean => limits.isJudgedByUse(record.sa, sequenceOf(record));
 
 /** Which limit the SA has passed: a soft one matters only once, and not when a hard one is passed as well. */
 export function passedLimit(record: SaRecord, nowMs: number): ReturnType<typeof limits.passedLimit> {

@@ -60,6 +60,12 @@ const LIMITS: readonly { name: LimitName; passed(usage: Usage, limit: Lifetime, 
   { name: "use time", passed: (usage, limit, nowMs) => useLimitMs(usage, limit) <= nowMs },
 ];
 
+/** Whether use can make an SA pass a limit, at once or, from the first use on, in time; else the clock alone does. */
+export function isJudgedByUse({ hard, soft }: Limits, sequence: number): boolean {
+  return hard.bytes > 0 || soft.bytes > 0 || hard.useSeconds > 0 || soft.useSeconds > 0 ||
+    hard.allocations > 0 || soft.allocations > 0 || sequence >= SOFT_SEQUENCE;
+}
+
 export type LimitName = "allocations" | "bytes" | "add time" | "use time" | "sequence numbers";
 
 /** The first limit that an SA has passed; a hard one before any soft one, a soft one only once (while mature). */
