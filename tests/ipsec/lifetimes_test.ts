@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { mayBecome, nextLimitMs, passedLimit, setState, type Usage } from "../../lib/ipsec/lifetimes.ts";
+import { isJudgedByUse, mayBecome, nextLimitMs, passedLimit, setState, type Usage } from "../../lib/ipsec/lifetimes.ts";
 import type { Lifetime, SaState } from "../../lib/ipsec/types.ts";
 import { bench, counting, NO_LIMIT } from "./support.ts";
 
@@ -80,4 +80,23 @@ Deno.test("The clock alone is waited for until the nearest limit that still coun
   assertEquals(nextLimitMs(limits, "dying", odd), 200_000.7);
   assertEquals(passedLimit(limits, "dying", odd, nextLimitMs(limits, "dying", odd))?.limit, "add time");
   assertEquals(nextLimitMs({ hard: NO_LIMIT, soft: NO_LIMIT }, "mature", odd), Infinity);
+});
+
+Deno.test("Use matters to exactly those SAs whose limits or sequence numbers it can reach", () => {
+  const unused: Usage = { ...USED, allocations: 0, bytes: 0, firstUsedSeconds: 0, sequence: 0 };
+  const used: Usage = { ...USED, allocations: 1e9, bytes: 1e12, firstUsedSeconds: 150 };
+  const names = ["allocations", "bytes", "addSeconds", "useSeconds"] as const;
+  for (let given = 0; given < 256; given++) {
+    const [hard, soft] = [given, given >> 4].map((bits) =>
+      limit(Object.fromEntries(names.map((name, n) => [name, bits >> n & 1 ? [5, 5, 400, 40][n] : 0])))
+    );
+    for (const sequence of [9, 0xffefffff, 0xfff00000, 0xffffffff]) {
+      const outcomes = [unused, { ...used, sequence }].map((usage) => [
+        passedLimit({ hard, soft }, "mature", usage, 120_000)?.limit,
+        nextLimitMs({ hard, soft }, "mature", usage),
+      ]);
+      const differs = JSON.stringify(outcomes[0]) !== JSON.stringify(outcomes[1]);
+      assertEquals(isJudgedByUse({ hard, soft }, sequence), differs, `${given} ${sequence}`);
+    }
+  }
 });
