@@ -10,7 +10,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "../lib/std/parse_args.ts";
+import { optionsOf } from "../scripts/options.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { Charon } from "../tests/interop/charon.ts";
 import { Daemon, startEngine } from "../tests/netns/isakmpd_hosts.ts";
@@ -34,11 +34,12 @@ const PROPOSALS = [
 ] as const;
 type Proposal = typeof PROPOSALS[number];
 
-const options = parseArgs(Deno.args, {
-  string: ["rounds", "seconds", "idle", "dpd", "json"],
-  default: { rounds: "3", seconds: "8", idle: "10000", dpd: "300" },
-});
-const [rounds, seconds] = [Number(options.rounds), Number(options.seconds)];
+const { rounds, seconds, idle: idleCount, dpd, json } = optionsOf("bench/ike", {
+  rounds: { value: 3, least: 0 },
+  seconds: { value: 8, least: 1 },
+  idle: { value: 10_000, least: 0 },
+  dpd: { value: 300, least: 0 },
+}, { json: "FILE" });
 /** Idle connections are watched for so long. */
 const WATCH_MS = 60_000;
 
@@ -208,10 +209,9 @@ if (rows.length) {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const idleCount = Number(options.idle);
 if (idleCount) {
   const [, proposal] = PROPOSALS;
-  const idle = await ours(proposal, `DPD-check-interval=${options.dpd}\n`, async (pids) => {
+  const idle = await ours(proposal, `DPD-check-interval=${dpd}\n`, async (pids) => {
     const before = pids.map(rssMiB);
     const begin = performance.now();
     // The load makes the file when all are up, and then answers for so long.
@@ -253,7 +253,7 @@ if (idleCount) {
     `\n${idle.established} connections of ${proposal.name} up in ${
       idle.seconds.toFixed(0)
     } s (${idle.failed} failed), ` +
-      `DPD every ${options.dpd} s, then idle for ${WATCH_MS / 1000} s`,
+      `DPD every ${dpd} s, then idle for ${WATCH_MS / 1000} s`,
   );
   console.log(
     table(
@@ -270,4 +270,4 @@ if (idleCount) {
     ),
   );
 }
-if (options.json) Deno.writeTextFileSync(String(options.json), `${JSON.stringify(results, null, 2)}\n`);
+if (json) Deno.writeTextFileSync(json, `${JSON.stringify(results, null, 2)}\n`);

@@ -10,7 +10,7 @@ import { megabits, SIZES, subjects } from "../lib/cli/bench/crypto.ts";
 import { choosePacketCrypto } from "../lib/crypto/libcrypto.ts";
 import { addressOf } from "../lib/ffi/address.ts";
 import { createArena } from "../lib/octets/arena.ts";
-import { parseArgs } from "../lib/std/parse_args.ts";
+import { optionsOf } from "../scripts/options.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { waitFor } from "../tests/netns/topology.ts";
 import {
@@ -129,17 +129,15 @@ function report(ways: readonly Way[], results: ReadonlyMap<string, readonly Resu
   return { medians, ofOwnWithoutCipher: cipher };
 }
 
-const options = parseArgs(Deno.args, {
-  string: ["rounds", "seconds", "json", "only"],
-  default: { rounds: "3", seconds: "4" },
-});
-const rounds = Number(options.rounds);
-const seconds = Number(options.seconds);
-if (!(rounds >= 1 && seconds >= 1)) {
-  console.error("usage: bench/peers [--rounds N] [--seconds N] [--only WORD] [--json FILE]");
+const { rounds, seconds, only = "", json: file } = optionsOf("bench/peers", {
+  rounds: { value: 3, least: 1 },
+  seconds: { value: 4, least: 1 },
+}, { only: "WORD", json: "FILE" });
+const asked = WAYS.filter(({ name }) => name.includes(only));
+if (asked.length === 0) {
+  console.error(`bench/peers: no way has ${only} in its name; there are ${WAYS.map(({ name }) => name).join(", ")}`);
   Deno.exit(2);
 }
-const asked = WAYS.filter(({ name }) => name.includes(String(options.only ?? "")));
 const ways = WAYS.filter((way) =>
   asked.includes(way) || way.name === PLAIN || asked.some(({ peer }) => peer === way.name)
 );
@@ -223,7 +221,7 @@ if (ofOwnWithoutCipher !== undefined) {
     `\nWith AES-128-GCM ours reaches ${(100 * ofOwnWithoutCipher).toFixed(0)} % of itself without the cipher`,
   );
 }
-if (typeof options.json === "string") {
+if (file) {
   const json = { machine: machine(), rounds, seconds, minutes, medians, ofOwnWithoutCipher, results: [...results] };
-  await Deno.writeTextFile(options.json, JSON.stringify(json, undefined, 2) + "\n");
+  await Deno.writeTextFile(file, JSON.stringify(json, undefined, 2) + "\n");
 }

@@ -14,11 +14,11 @@ import type { Effect } from "../lib/photuris/effects.ts";
 import { Photuris } from "../lib/photuris/endpoint.ts";
 import { encodeMessage, PHOTURIS_PORT } from "../lib/photuris/messages.ts";
 import { type Modulus, modulusBits, type OfferedScheme, SCHEMES } from "../lib/photuris/schemes.ts";
-import { parseArgs } from "../lib/std/parse_args.ts";
+import { optionsOf } from "../scripts/options.ts";
 import { secretBook, settingsOf } from "../tests/photuris/host.ts";
 
-const options = parseArgs(Deno.args, { string: ["seconds", "json"], default: { seconds: "2" } });
-const durationMs = 1000 * Number(options.seconds);
+const options = optionsOf("bench/photuris.ts", { seconds: { value: 2, least: 0.1 } }, { json: "FILE" });
+const durationMs = 1000 * options.seconds;
 const shipped = Deno.readTextFileSync(new URL("../examples/photuris/etc/photuris.conf", import.meta.url));
 const { moduli } = parsePhoturisConf(shipped.replaceAll(/^# (?=modulus)/gm, ""));
 const book = secretBook(["host", "secret"], { host: "secret" });
@@ -124,7 +124,7 @@ console.log(`\nCookie_Requests answered a second: ${cookies.toFixed(0)}`);
 for (const [name, value] of Object.entries(renewals)) console.log(`renewals a second, ${name}: ${value.toFixed(0)}`);
 if (options.json) {
   Deno.writeTextFileSync(
-    String(options.json),
+    options.json,
     JSON.stringify({ exchanges: results, cookies, renewals }, undefined, 2) + "\n",
   );
 }

@@ -4,7 +4,7 @@
  *
  *     bench/scale [--sizes 1,1000,...] [--rounds N] [--seconds N] [--rate N] [--json FILE]
  */
-import { parseArgs } from "../lib/std/parse_args.ts";
+import { optionsOf } from "../scripts/options.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { key, startEngine } from "../tests/netns/engine.ts";
 import { type Host, waitFor } from "../tests/netns/topology.ts";
@@ -51,14 +51,14 @@ interface Row {
   readonly burst: { readonly sent: number; readonly arrived: number; readonly counted: number };
 }
 
-const options = parseArgs(Deno.args, {
-  string: ["sizes", "rounds", "seconds", "rate", "json"],
-  default: { sizes: "1,1000,10000,100000", rounds: "3", seconds: "3", rate: "20000" },
-});
-const sizes = String(options.sizes).split(",").map(Number);
-const [rounds, seconds, rate] = [options.rounds, options.seconds, options.rate].map(Number);
-if (!(sizes.every((size) => size >= 1 && size <= 131072) && rounds >= 1 && seconds >= 1 && rate >= 1)) {
-  console.error("usage: bench/scale [--sizes 1,1000,...] [--rounds N] [--seconds N] [--rate N] [--json FILE]");
+const { rounds, seconds, rate, json: file, sizes: sizeList = "1,1000,10000,100000" } = optionsOf("bench/scale", {
+  rounds: { value: 3, least: 1 },
+  seconds: { value: 3, least: 1 },
+  rate: { value: 20_000, least: 1 },
+}, { sizes: "1,1000,...", json: "FILE" });
+const sizes = sizeList.split(",").map(Number);
+if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 131072)) {
+  console.error(`bench/scale: --sizes ${sizeList}: whole numbers from 1 to 131072 are needed, with commas between them`);
   Deno.exit(2);
 }
 
@@ -211,7 +211,7 @@ console.log(
     ]),
   ),
 );
-if (typeof options.json === "string") {
+if (file) {
   const json = { machine: machine(), rate, rounds, seconds, rows };
-  await Deno.writeTextFile(options.json, JSON.stringify(json, undefined, 2) + "\n");
+  await Deno.writeTextFile(file, JSON.stringify(json, undefined, 2) + "\n");
 }

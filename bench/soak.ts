@@ -3,13 +3,13 @@
  * packets beyond capacity every half minute, new SAs every minute. Fails when an engine's memory grows, when the garbage
  * collector holds a packet Worker up for more than 5 ms, or when the tunnel stands still.
  *
- *     deno task soak [--seconds N] [--nice N] [--json FILE]      default: an hour
+ *     deno task soak [--seconds=N] [--nice=N] [--json FILE]      default: an hour
  *
  * The engines run at nice -20, so that time for which another process had their processor is not taken for a pause of
- * the collector; --nice 0 leaves the others their share.
+ * the collector; --nice=0 leaves the others their share.
  */
 import { existsSync } from "node:fs";
-import { parseArgs } from "../lib/std/parse_args.ts";
+import { optionsOf } from "../scripts/options.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { ipsecadmAll, key } from "../tests/netns/engine.ts";
 import { type Background, type Host, ipsecboxCommand, waitFor } from "../tests/netns/topology.ts";
@@ -26,15 +26,10 @@ const OVERLAP_MS = 1000;
 /** The tables of a young process still fill, and its code is still being compiled. */
 const WARM_UP_MS = 5000;
 
-const { seconds: wanted, nice, json } = parseArgs(Deno.args.filter((word) => word !== "--"), {
-  string: ["seconds", "nice", "json"],
-  default: { seconds: "3600", nice: "-20" },
-});
-const seconds = Number(wanted);
-if (!(seconds >= 8)) {
-  console.error("usage: deno task soak [--seconds N] [--nice N] [--json FILE]      8 seconds are the least");
-  Deno.exit(2);
-}
+const { seconds, nice, json } = optionsOf("deno task soak", {
+  seconds: { value: 3600, least: 8 },
+  nice: { value: -20, least: -20 },
+}, { json: "FILE" });
 
 await ensurePackages("bench");
 await pack();
@@ -203,7 +198,7 @@ console.log(
 for (const [i, counts] of counters.entries()) {
   console.log(`Counters of engine ${"ab"[i]}: ${counts.map(([name, count]) => `${name} ${count}`).join(", ")}`);
 }
-if (typeof json === "string") {
+if (json) {
   const report = { samples, memory, speed, threads, counters, trips: { median: median(trips) }, faults };
   await Deno.writeTextFile(json, JSON.stringify(report, undefined, 2) + "\n");
 }

@@ -3,7 +3,7 @@
  *
  *     bench/throughput [--rounds N] [--seconds N]
  */
-import { parseArgs } from "../lib/std/parse_args.ts";
+import { optionsOf } from "../scripts/options.ts";
 import { ensurePackages } from "../scripts/packages.ts";
 import { ipsecadm, key, protect, startEngine } from "../tests/netns/engine.ts";
 import { A, B, median, pack, roundTrips, table, tcp, type Throughput, twoHosts, workerPid } from "./measure.ts";
@@ -23,9 +23,10 @@ const WAYS = [
   ],
 ] as const;
 
-const options = parseArgs(Deno.args, { string: ["rounds", "seconds"], default: { rounds: "3", seconds: "4" } });
-const rounds = Number(options.rounds);
-const seconds = Number(options.seconds);
+const { rounds, seconds } = optionsOf("bench/throughput", {
+  rounds: { value: 3, least: 1 },
+  seconds: { value: 4, least: 1 },
+});
 
 await ensurePackages("test");
 await pack();

@@ -5,20 +5,15 @@
  *
  *     deno task chaos [--seconds N] [--seed S]      defaults: 60 seconds, a seed from the clock, which is printed
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { RECOVERY_MS, runChaos } from "../tests/chaos/chaos.ts";
+import { optionsOf } from "./options.ts";
 import { ensurePackages } from "./packages.ts";
 
-const { seconds, seed } = parseArgs(Deno.args.filter((word) => word !== "--"), { string: ["seconds", "seed"] });
-const options = {
-  seconds: Number(seconds ?? 60),
-  seed: Number(seed ?? Date.now() % 1_000_000),
-  log: (line: string) => console.log(line),
-};
-if (!(options.seconds > 0) || !Number.isSafeInteger(options.seed)) {
-  console.error("usage: deno task chaos [--seconds N] [--seed S]");
-  Deno.exit(2);
-}
+const { seconds, seed } = optionsOf("deno task chaos", {
+  seconds: { value: 60, least: 1 },
+  seed: { value: Date.now() % 1_000_000, least: 0 },
+});
+const options = { seconds, seed: Math.floor(seed), log: (line: string) => console.log(line) };
 await ensurePackages("test");
 console.log(
   `seed ${options.seed}, ${options.seconds} s; tunnels must be back within ${JSON.stringify(RECOVERY_MS)} ms`,
