@@ -58,7 +58,9 @@ const { rounds, seconds, rate, json: file, sizes: sizeList = "1,1000,10000,10000
 }, { sizes: "1,1000,...", json: "FILE" });
 const sizes = sizeList.split(",").map(Number);
 if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 131072)) {
-  console.error(`bench/scale: --sizes ${sizeList}: whole numbers from 1 to 131072 are needed, with commas between them`);
+  console.error(
+    `bench/scale: --sizes ${sizeList}: whole numbers from 1 to 131072 are needed, with commas between them`,
+  );
   Deno.exit(2);
 }
 

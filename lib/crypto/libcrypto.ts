@@ -124,57 +124,77 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
     return failed(`setting a key of ${key.length} octets for ${name}`);
   }
 
-  function aeadOf(algorithm: AeadName, givenKey: Uint8Array, byParam: boolean): Aead {
-    packetCipherRow(algorithm, givenKey.length);
-    const key = new Key(givenKey);
-    let sealing: Context = 0n, opening: Context = 0n;
-    return {
-      seal(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
-        if (sealing === 0n) sealing = cipherContext(algorithm, key.octets, true);
-        point(nonceWord, nonceAt);
-        point(tagWord, tagAt);
-        if (
-          (byParam
-              ? s.EVP_CIPHER_CTX_set_params(sealing, nonceAlone)
-              : s.EVP_EncryptInit_ex2(sealing, 0n, 0n, base + BigInt(nonceAt | 0), 0n)) !== 1 ||
-          s.EVP_EncryptUpdate(sealing, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
-          (dataOctets !== 0 && s.EVP_EncryptUpdate(
-                sealing,
-                base + BigInt(dataAt | 0),
-                lengthAddress,
-                base + BigInt(dataAt | 0),
-                dataOctets | 0,
-              ) !== 1) ||
-          s.EVP_EncryptFinal_ex(sealing, scratchAddress, lengthAddress) !== 1 ||
-          s.EVP_CIPHER_CTX_get_params(sealing, tagAlone) !== 1
-        ) failed(algorithm);
-      },
-      open(nonceAt, aadAt, aadOctets, dataAt, dataOctets, tagAt) {
-        if (opening === 0n) opening = cipherContext(algorithm, key.octets, false);
-        point(nonceWord, nonceAt);
-        point(byParam ? firstTagWord : tagWord, tagAt);
-        if (
-          (byParam
-              ? s.EVP_CIPHER_CTX_set_params(opening, tagAndNonce)
-              : s.EVP_DecryptInit_ex2(opening, 0n, 0n, base + BigInt(nonceAt | 0), tagAlone)) !== 1 ||
-          s.EVP_DecryptUpdate(opening, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
-          (dataOctets !== 0 && s.EVP_DecryptUpdate(
-                opening,
-                base + BigInt(dataAt | 0),
-                lengthAddress,
-                base + BigInt(dataAt | 0),
-                dataOctets | 0,
-              ) !== 1)
-        ) failed(algorithm);
-        return s.EVP_DecryptFinal_ex(opening, scratchAddress, lengthAddress) === 1;
-      },
-      [Symbol.dispose]() {
-        s.EVP_CIPHER_CTX_free(sealing);
-        s.EVP_CIPHER_CTX_free(opening);
-        sealing = opening = 0n;
-        key.erase();
-      },
-    };
+  // Classes, because an object of functions is several times as large, and there is one for each SA.
+  class LibcryptoAead implements Aead {
+    readonly #algorithm: AeadName;
+    readonly #key: Key;
+    readonly #byParam: boolean;
+    #sealing: Context = 0n;
+    #opening: Context = 0n;
+
+    constructor(algorithm: AeadName, key: Uint8Array, byParam: boolean) {
+      packetCipherRow(algorithm, key.length);
+      this.#algorithm = algorithm;
+      this.#key = new Key(key);
+      this.#byParam = byParam;
+    }
+
+    seal(nonceAt: number, aadAt: number, aadOctets: number, dataAt: number, dataOctets: number, tagAt: number): void {
+      if (this.#sealing === 0n) this.#sealing = cipherContext(this.#algorithm, this.#key.octets, true);
+      const context = this.#sealing;
+      point(nonceWord, nonceAt);
+      point(tagWord, tagAt);
+      if (
+        (this.#byParam
+            ? s.EVP_CIPHER_CTX_set_params(context, nonceAlone)
+            : s.EVP_EncryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), 0n)) !== 1 ||
+        s.EVP_EncryptUpdate(context, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
+        (dataOctets !== 0 && s.EVP_EncryptUpdate(
+              context,
+              base + BigInt(dataAt | 0),
+              lengthAddress,
+              base + BigInt(dataAt | 0),
+              dataOctets | 0,
+            ) !== 1) ||
+        s.EVP_EncryptFinal_ex(context, scratchAddress, lengthAddress) !== 1 ||
+        s.EVP_CIPHER_CTX_get_params(context, tagAlone) !== 1
+      ) failed(this.#algorithm);
+    }
+
+    open(
+      nonceAt: number,
+      aadAt: number,
+      aadOctets: number,
+      dataAt: number,
+      dataOctets: number,
+      tagAt: number,
+    ): boolean {
+      if (this.#opening === 0n) this.#opening = cipherContext(this.#algorithm, this.#key.octets, false);
+      const context = this.#opening;
+      point(nonceWord, nonceAt);
+      point(this.#byParam ? firstTagWord : tagWord, tagAt);
+      if (
+        (this.#byParam
+            ? s.EVP_CIPHER_CTX_set_params(context, tagAndNonce)
+            : s.EVP_DecryptInit_ex2(context, 0n, 0n, base + BigInt(nonceAt | 0), tagAlone)) !== 1 ||
+        s.EVP_DecryptUpdate(context, 0n, lengthAddress, base + BigInt(aadAt | 0), aadOctets | 0) !== 1 ||
+        (dataOctets !== 0 && s.EVP_DecryptUpdate(
+              context,
+              base + BigInt(dataAt | 0),
+              lengthAddress,
+              base + BigInt(dataAt | 0),
+              dataOctets | 0,
+            ) !== 1)
+      ) failed(this.#algorithm);
+      return s.EVP_DecryptFinal_ex(context, scratchAddress, lengthAddress) === 1;
+    }
+
+    [Symbol.dispose](): void {
+      s.EVP_CIPHER_CTX_free(this.#sealing);
+      s.EVP_CIPHER_CTX_free(this.#opening);
+      this.#sealing = this.#opening = 0n;
+      this.#key.erase();
+    }
   }
 
   /**
@@ -184,8 +204,8 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   function takesNonceAsParam(): boolean {
     const at = arena.reserve(64), nonceAt = at, dataAt = at + 16, tagAt = at + 32;
     const key = new Uint8Array(16);
-    using plainly = aeadOf("aes-gcm", key, false);
-    using asParam = aeadOf("aes-gcm", key, true);
+    using plainly = new LibcryptoAead("aes-gcm", key, false);
+    using asParam = new LibcryptoAead("aes-gcm", key, true);
     const sealed = (aead: Aead, nonce: number) => {
       u8.fill(nonce, nonceAt, dataAt).fill(0, dataAt, tagAt);
       aead.seal(nonceAt, nonceAt, 8, dataAt, 16, tagAt);
@@ -202,68 +222,85 @@ export function createLibcrypto(arena: Arena): PacketCrypto {
   let nonceAsParam: boolean | undefined;
 
   function aead(algorithm: AeadName, key: Uint8Array): Aead {
-    return aeadOf(algorithm, key, algorithm === "aes-gcm" && (nonceAsParam ??= takesNonceAsParam()));
+    return new LibcryptoAead(algorithm, key, algorithm === "aes-gcm" && (nonceAsParam ??= takesNonceAsParam()));
   }
 
-  function cipher(algorithm: PacketCipherName, givenKey: Uint8Array): PacketCipher {
-    const row = packetCipherRow(algorithm, givenKey.length);
-    const known = CIPHERS[algorithm];
-    if (!known || (known.legacy && !library!.legacy && algorithm !== "des-cbc")) {
-      return ours.cipher(algorithm, givenKey);
+  /** A cipher whose IV libcrypto is told: all that CTR needs, where decrypting is encrypting. */
+  class LibcryptoCipher implements PacketCipher {
+    readonly #algorithm: PacketCipherName;
+    readonly #key: Key;
+    protected readonly ivOctets: number;
+    protected encrypting: Context = 0n;
+    protected decrypting: Context = 0n;
+
+    constructor(algorithm: PacketCipherName, key: Uint8Array, ivOctets: number) {
+      this.#algorithm = algorithm;
+      this.#key = new Key(key);
+      this.ivOctets = ivOctets;
     }
-    const key = new Key(givenKey);
-    const counter = row.blockOctets === 1; // decrypts by encrypting
-    const ivOctets = givenIvOctets(row);
-    let encrypting: Context = 0n, decrypting: Context = 0n;
-    const encrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-      if (encrypting === 0n) encrypting = cipherContext(algorithm, key.octets, true);
+
+    encrypt(ivAt: number, dataAt: number, dataOctets: number): void {
+      if (this.encrypting === 0n) this.encrypting = cipherContext(this.#algorithm, this.#key.octets, true);
       if (dataOctets === 0) return;
-      if (
-        s.EVP_EncryptInit_ex2(encrypting, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
-        s.EVP_Cipher(encrypting, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
-      ) failed(algorithm);
-    };
-    const decrypt = (ivAt: number, dataAt: number, dataOctets: number) => {
-      if (decrypting === 0n) decrypting = cipherContext(algorithm, key.octets, false);
+      if (s.EVP_EncryptInit_ex2(this.encrypting, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1) failed(this.#algorithm);
+      this.goOn(this.encrypting, dataAt, dataOctets);
+    }
+
+    encryptFresh(ivAt: number, dataAt: number, dataOctets: number): void {
+      random(ivAt, this.ivOctets);
+      this.encrypt(ivAt, dataAt, dataOctets);
+    }
+
+    decrypt(ivAt: number, dataAt: number, dataOctets: number): void {
+      this.encrypt(ivAt, dataAt, dataOctets);
+    }
+
+    protected decryptUnder(ivAt: number, dataAt: number, dataOctets: number): void {
+      if (this.decrypting === 0n) this.decrypting = cipherContext(this.#algorithm, this.#key.octets, false);
       if (dataOctets === 0) return;
-      if (
-        s.EVP_DecryptInit_ex2(decrypting, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1 ||
-        s.EVP_Cipher(decrypting, base + BigInt(dataAt | 0), base + BigInt(dataAt | 0), dataOctets | 0) < 1
-      ) failed(algorithm);
-    };
-    const encryptFresh = (ivAt: number, dataAt: number, dataOctets: number) => {
+      if (s.EVP_DecryptInit_ex2(this.decrypting, 0n, 0n, base + BigInt(ivAt | 0), 0n) !== 1) failed(this.#algorithm);
+      this.goOn(this.decrypting, dataAt, dataOctets);
+    }
+
+    protected goOn(context: Context, at: number, octets: number): void {
+      if (s.EVP_Cipher(context, base + BigInt(at | 0), base + BigInt(at | 0), octets | 0) < 1) failed(this.#algorithm);
+    }
+
+    [Symbol.dispose](): void {
+      s.EVP_CIPHER_CTX_free(this.encrypting);
+      s.EVP_CIPHER_CTX_free(this.decrypting);
+      this.encrypting = this.decrypting = 0n;
+      this.#key.erase();
+    }
+  }
+
+  /**
+   * CBC needs no call that sets an IV where the IV lies before the data: what a random block is encrypted to, with
+   * whatever ciphertext was the last, is an unpredictable IV for what follows; and decrypted as if it were data, the IV
+   * is lost, but what follows is right.
+   */
+  class LibcryptoCbc extends LibcryptoCipher {
+    override encryptFresh(ivAt: number, dataAt: number, dataOctets: number): void {
+      const { ivOctets } = this;
+      if (ivAt + ivOctets !== dataAt) return super.encryptFresh(ivAt, dataAt, dataOctets);
       random(ivAt, ivOctets);
-      encrypt(ivAt, dataAt, dataOctets);
-    };
-    // CBC needs no call that sets an IV where the IV lies before the data: what a random block is encrypted to, with
-    // whatever ciphertext was the last, is an unpredictable IV for what follows; and decrypted as if it were data, the IV
-    // is lost, but what follows is right.
-    const encryptBehind = (ivAt: number, dataAt: number, dataOctets: number) => {
-      if (ivAt + ivOctets !== dataAt) return encryptFresh(ivAt, dataAt, dataOctets);
-      random(ivAt, ivOctets);
-      if (encrypting === 0n) encrypt(zeroIvAt, blockAt, ivOctets);
-      if (s.EVP_Cipher(encrypting, base + BigInt(ivAt | 0), base + BigInt(ivAt | 0), ivOctets + dataOctets | 0) < 1) {
-        failed(algorithm);
-      }
-    };
-    const decryptBehind = (ivAt: number, dataAt: number, dataOctets: number) => {
-      if (ivAt + ivOctets !== dataAt) return decrypt(ivAt, dataAt, dataOctets);
-      if (decrypting === 0n) decrypt(zeroIvAt, blockAt, ivOctets);
-      if (s.EVP_Cipher(decrypting, base + BigInt(ivAt | 0), base + BigInt(ivAt | 0), ivOctets + dataOctets | 0) < 1) {
-        failed(algorithm);
-      }
-    };
-    return {
-      encrypt,
-      encryptFresh: counter ? encryptFresh : encryptBehind,
-      decrypt: counter ? encrypt : decryptBehind,
-      [Symbol.dispose]() {
-        s.EVP_CIPHER_CTX_free(encrypting);
-        s.EVP_CIPHER_CTX_free(decrypting);
-        encrypting = decrypting = 0n;
-        key.erase();
-      },
-    };
+      if (this.encrypting === 0n) this.encrypt(zeroIvAt, blockAt, ivOctets);
+      this.goOn(this.encrypting, ivAt, ivOctets + dataOctets);
+    }
+
+    override decrypt(ivAt: number, dataAt: number, dataOctets: number): void {
+      const { ivOctets } = this;
+      if (ivAt + ivOctets !== dataAt) return this.decryptUnder(ivAt, dataAt, dataOctets);
+      if (this.decrypting === 0n) this.decryptUnder(zeroIvAt, blockAt, ivOctets);
+      this.goOn(this.decrypting, ivAt, ivOctets + dataOctets);
+    }
+  }
+
+  function cipher(algorithm: PacketCipherName, key: Uint8Array): PacketCipher {
+    const row = packetCipherRow(algorithm, key.length);
+    const known = CIPHERS[algorithm];
+    if (!known || (known.legacy && !library!.legacy && algorithm !== "des-cbc")) return ours.cipher(algorithm, key);
+    return new (row.blockOctets === 1 ? LibcryptoCipher : LibcryptoCbc)(algorithm, key, givenIvOctets(row));
   }
 
   /** RFC 3566: CBC under K1, whose output is thrown away but for the last block, which waits until it is the last. */

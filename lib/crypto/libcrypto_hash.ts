@@ -37,6 +37,15 @@ type Init = (state: bigint) => number;
 type Update = (state: bigint, data: bigint, octets: bigint) => number;
 type Final = (out: bigint, state: bigint) => number;
 
+/** Steps of one hash on the state that is being worked on; places and lengths in the arena. */
+interface HashSteps {
+  update(at: number, octets: number): void;
+  final(outAt: number): void;
+}
+
+/** The symbols where none is missing. */
+type NonNullSymbols = { readonly [Name in keyof Libcrypto["symbols"]]: NonNullable<Libcrypto["symbols"][Name]> };
+
 /** Functions that begin, go on with and end each hash; addresses are of memory that does not move. */
 export type HashFunctions = Readonly<Record<HashName, readonly [Init, Update, Final]>>;
 
@@ -62,6 +71,35 @@ export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | und
   const workAt = arena.reserve(MOST_STATE_OCTETS), work = base + BigInt(workAt);
   const partAt = arena.reserve(MOST_PART_OCTETS), part = base + BigInt(partAt);
 
+  // A call of its own for each: one that is made to several functions is slow, and puts every address on the heap.
+  const s = library.symbols as NonNullSymbols;
+  const STEPS: Readonly<Record<HashName, HashSteps>> = {
+    md5: {
+      update: (at, octets) => void s.MD5_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+      final: (at) => void s.MD5_Final(base + BigInt(at | 0), work),
+    },
+    sha1: {
+      update: (at, octets) => void s.SHA1_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+      final: (at) => void s.SHA1_Final(base + BigInt(at | 0), work),
+    },
+    sha256: {
+      update: (at, octets) => void s.SHA256_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+      final: (at) => void s.SHA256_Final(base + BigInt(at | 0), work),
+    },
+    sha384: {
+      update: (at, octets) => void s.SHA512_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+      final: (at) => void s.SHA512_Final(base + BigInt(at | 0), work),
+    },
+    sha512: {
+      update: (at, octets) => void s.SHA512_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+      final: (at) => void s.SHA512_Final(base + BigInt(at | 0), work),
+    },
+    ripemd160: {
+      update: (at, octets) => void s.RIPEMD160_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+      final: (at) => void s.RIPEMD160_Final(base + BigInt(at | 0), work),
+    },
+  };
+
   /** The state of a hash that has taken in `octets`. It is as secret as they are. */
   function stateAfter(hash: HashName, octets: Uint8Array): Bytes {
     const [init, update] = functions[hash];
@@ -74,75 +112,119 @@ export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | und
     return state;
   }
 
-  /** A MAC that goes on from `start`; `end` makes the value of what was hashed. */
-  function mac(hash: HashName, start: Bytes, end: (outAt: number) => void, secrets: Bytes[]): PacketMac {
-    const update = functions[hash][1];
-    let alive = true;
+  /** A MAC that goes on from `start`. A class, because an object of functions is several times as large. */
+  abstract class HashMac implements PacketMac {
+    readonly octets: number;
+    protected readonly steps: HashSteps;
+    readonly #start: Bytes;
     /** What was hashed so far, between the calls of one message in several parts. */
-    const state = new Uint8Array(start.length);
-    const resume = (from: Bytes) => {
-      if (!alive) erased();
+    #state: Bytes | undefined;
+    #alive = true;
+
+    constructor(hash: HashName, start: Bytes) {
+      this.octets = HASHES[hash].outputOctets;
+      this.steps = STEPS[hash];
+      this.#start = start;
+    }
+
+    /** Writes the value of what was hashed. */
+    protected abstract end(outAt: number): void;
+
+    #resume(from: Bytes): void {
+      if (!this.#alive) erased();
       u8.set(from, workAt);
-    };
-    return {
-      octets: HASHES[hash].outputOctets,
-      compute(dataAt, dataOctets, outAt) {
-        resume(start);
-        update(work, base + BigInt(dataAt | 0), BigInt(dataOctets | 0));
-        end(outAt);
-      },
-      begin() {
-        if (!alive) erased();
-        state.set(start);
-      },
-      update(dataAt, dataOctets) {
-        resume(state);
-        update(work, base + BigInt(dataAt | 0), BigInt(dataOctets | 0));
-        state.set(u8.subarray(workAt, workAt + state.length));
-      },
-      finish(outAt) {
-        resume(state);
-        end(outAt);
-      },
-      [Symbol.dispose]() {
-        alive = false;
-        erase(start, state, ...secrets);
-      },
-    };
+    }
+
+    compute(dataAt: number, dataOctets: number, outAt: number): void {
+      this.#resume(this.#start);
+      this.steps.update(dataAt, dataOctets);
+      this.end(outAt);
+    }
+
+    begin(): void {
+      if (!this.#alive) erased();
+      if (this.#state) this.#state.set(this.#start);
+      else this.#state = this.#start.slice();
+    }
+
+    update(dataAt: number, dataOctets: number): void {
+      const state = this.#state!;
+      this.#resume(state);
+      this.steps.update(dataAt, dataOctets);
+      state.set(u8.subarray(workAt, workAt + state.length));
+    }
+
+    finish(outAt: number): void {
+      this.#resume(this.#state!);
+      this.end(outAt);
+    }
+
+    [Symbol.dispose](): void {
+      this.#alive = false;
+      erase(this.#start);
+      if (this.#state) erase(this.#state);
+    }
+  }
+
+  class Hmac extends HashMac {
+    readonly #outer: Bytes;
+
+    constructor(hash: HashName, inner: Bytes, outer: Bytes) {
+      super(hash, inner);
+      this.#outer = outer;
+    }
+
+    protected override end(outAt: number): void {
+      this.steps.final(outAt);
+      u8.set(this.#outer, workAt);
+      this.steps.update(outAt, this.octets);
+      this.steps.final(outAt);
+    }
+
+    override [Symbol.dispose](): void {
+      super[Symbol.dispose]();
+      erase(this.#outer);
+    }
+  }
+
+  class Keyed extends HashMac {
+    readonly #key: Bytes;
+
+    constructor(hash: HashName, start: Bytes, key: Bytes) {
+      super(hash, start);
+      this.#key = key;
+    }
+
+    protected override end(outAt: number): void {
+      const { length } = this.#key;
+      u8.set(this.#key, partAt);
+      this.steps.update(partAt, length);
+      u8.fill(0, partAt, partAt + length);
+      this.steps.final(outAt);
+    }
+
+    override [Symbol.dispose](): void {
+      super[Symbol.dispose]();
+      erase(this.#key);
+    }
   }
 
   return {
     hmac(hash, key) {
-      const [, update, final] = functions[hash];
-      const { blockOctets, outputOctets } = HASHES[hash];
-      const block = new Uint8Array(blockOctets);
+      const block = new Uint8Array(HASHES[hash].blockOctets);
       block.set(key);
       const pads = [0x36, 0x5c].map((pad) => block.map((octet) => octet ^ pad));
       const [inner, outer] = pads.map((pad) => stateAfter(hash, pad));
       erase(block, ...pads);
-      const octets = BigInt(outputOctets);
-      const end = (outAt: number) => {
-        final(base + BigInt(outAt | 0), work);
-        u8.set(outer, workAt);
-        update(work, base + BigInt(outAt | 0), octets);
-        final(base + BigInt(outAt | 0), work);
-      };
-      return mac(hash, inner, end, [outer]);
+      return new Hmac(hash, inner, outer);
     },
 
     keyed(hash, givenKey) {
-      const [, update, final] = functions[hash];
-      const key = concat(givenKey), octets = BigInt(key.length);
+      const key = concat(givenKey);
       const filled = filledKey(hash, key);
       const start = stateAfter(hash, filled);
       erase(filled);
-      const end = (outAt: number) => {
-        u8.set(key, partAt);
-        update(work, part, octets);
-        u8.fill(0, partAt, partAt + key.length);
-        final(base + BigInt(outAt | 0), work);
-      };
-      return mac(hash, start, end, [key]);
+      return new Keyed(hash, start, key);
     },
   };
 }

@@ -17,7 +17,7 @@ export class PacketTables implements Disposable {
   readonly spd = new Spd();
   readonly #arena: Arena;
   readonly #crypto: PacketCrypto;
-  readonly #usage: SharedArrayBuffer;
+  readonly #usage: Float64Array;
   readonly #releaseTarget: (sa: Sa) => void;
   readonly #sas = new Map<number, Sa>();
   /** How many SAs have which largest packet. */
@@ -27,7 +27,7 @@ export class PacketTables implements Disposable {
   constructor(arena: Arena, crypto: PacketCrypto, usage: SharedArrayBuffer, releaseTarget: (sa: Sa) => void) {
     this.#arena = arena;
     this.#crypto = crypto;
-    this.#usage = usage;
+    this.#usage = new Float64Array(usage);
     this.#releaseTarget = releaseTarget;
   }
 
@@ -48,8 +48,8 @@ export class PacketTables implements Disposable {
   carryOut(order: TableOrder): boolean {
     switch (order.order) {
       case "installSa": {
-        const counters = new Float64Array(this.#usage, order.slot * COUNTER_OCTETS, COUNTER_OCTETS / 8);
-        const sa = createSa(order.sa, this.#crypto, this.#arena, { counters, owned: true });
+        const counters = { counters: this.#usage, countersAt: order.slot * COUNTER_OCTETS / 8 };
+        const sa = createSa(order.sa, this.#crypto, this.#arena, { ...counters, owned: true });
         sa.id = order.id;
         sa.pathMtu = order.pathMtu;
         this.#sas.set(order.id, sa);
@@ -60,7 +60,7 @@ export class PacketTables implements Disposable {
       case "updateSa": {
         const sa = this.#sas.get(order.id);
         if (!sa) return false;
-        sa.hardBytes = order.sa.hard.bytes || Infinity;
+        sa.limitBytes(order.sa.hard.bytes);
         sa.udpPort = order.sa.udpPort ?? 0;
         this.#releaseTarget(sa);
         if (sa.state !== order.state) setState(sa, order.state);

@@ -41,7 +41,8 @@ export class Inbound {
   readonly #counters: Counters;
   readonly #coalescer: Coalescer;
   readonly #world: InboundEnvironment;
-  readonly #cache = new FlowCache<{ readonly drop: number }>();
+  /** What was accepted. */
+  readonly #cache = new FlowCache<true>();
   readonly #last: LastFlow;
   readonly #tuple = createTuple();
   readonly #packet = new Packet();
@@ -166,14 +167,16 @@ export class Inbound {
     const generation = this.#generation;
     let salt = 0;
     for (let i = 0; i < depth; i++) salt = Math.imul(salt, 31) + used[i]!.age + 1 | 0;
-    const known = depth === 1 ? this.#cache.find(this.#tuple, salt, generation) : null;
-    if (known !== null) return known.drop;
-    for (let i = 0; i < depth; i++) used[i]!.counters[COUNTER.ALLOCATIONS] ||= 1;
+    if (depth === 1 && this.#cache.find(this.#tuple, salt, generation)) return 0;
+    for (let i = 0; i < depth; i++) {
+      const { counters, countersAt } = used[i]!;
+      counters[countersAt + COUNTER.ALLOCATIONS] ||= 1;
+    }
     const packet = this.#packet;
     const drop = checkInbound(this.#spd, this.#arena, packet.at, packet.octets, this.#tuple, used, depth);
     // A verdict on an ICMP error depends on what it quotes, not on its tuple alone.
     const icmp = this.#tuple[TUPLE.PROTOCOL] === IP_PROTOCOL.ICMP || this.#tuple[TUPLE.PROTOCOL] === IP_PROTOCOL.ICMPV6;
-    if (depth === 1 && drop === 0 && !icmp) this.#cache.store(this.#tuple, salt, generation, { drop });
+    if (depth === 1 && drop === 0 && !icmp) this.#cache.store(this.#tuple, salt, generation, true);
     return drop;
   }
 }

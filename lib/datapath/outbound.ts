@@ -63,19 +63,9 @@ const DEFAULT_MTU = 1500;
 
 /** The largest packet that a bundle, `sa` innermost, gets through its path in one piece. */
 export function largestPacket(sa: Sa, tunnelled: boolean): number {
-  let octets = DEFAULT_MTU;
-  for (let last = sa;; last = last.outer) {
-    octets = last.pathMtu || DEFAULT_MTU;
-    if (last.outer === null) break;
-  }
-  // From the outside in: what each SA of the bundle leaves of what the one around it leaves.
-  const chain: Sa[] = [];
-  for (let next: Sa | null = sa; next !== null; next = next.outer) chain.push(next);
-  for (let i = chain.length - 1; i >= 0; i--) {
-    const tunnel = i === 0 ? tunnelled : chain[i].tunnel;
-    octets = tunnel ? maxInner(chain[i], octets) : maxTransport(chain[i], octets);
-  }
-  return octets;
+  const { outer } = sa;
+  const octets = outer === null ? sa.pathMtu || DEFAULT_MTU : largestPacket(outer, outer.tunnel);
+  return tunnelled ? maxInner(sa, octets) : maxTransport(sa, octets);
 }
 
 /** The outbound side of one Worker. */
@@ -171,7 +161,9 @@ export class Outbound<Target> {
     while (outermost.outer !== null) outermost = outermost.outer;
     if (entry.assigned !== sa.age) {
       entry.assigned = sa.age;
-      for (let next: Sa | null = sa; next !== null; next = next.outer) next.counters[COUNTER.ALLOCATIONS] += 1;
+      for (let next: Sa | null = sa; next !== null; next = next.outer) {
+        next.counters[next.countersAt + COUNTER.ALLOCATIONS] += 1;
+      }
     }
     const single = outermost === sa;
     const bare = outermost.udpPort !== 0;

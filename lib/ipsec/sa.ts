@@ -33,7 +33,7 @@ export interface Transform {
   maxData(sa: Sa, securedOctets: number): number;
 }
 
-/** Cells of {@linkcode Sa.counters}. Times are seconds since the epoch, 0: not yet. */
+/** Cells of {@linkcode Sa.counters} from {@linkcode Sa.countersAt} on. Times are seconds since the epoch, 0: not yet. */
 export const COUNTER = {
   PACKETS: 0,
   BYTES: 1,
@@ -44,8 +44,10 @@ export const COUNTER = {
   DROPS: 5,
   /** Last sequence number sent or accepted. */
   SEQUENCE: 6,
+  /** No counter, but what BYTES must stay below; Infinity: no limit. Here it costs a packet no memory of its own. */
+  HARD_BYTES: 7,
 } as const;
-/** Octets of a buffer for {@linkcode Sa.counters}. */
+/** Octets of an SA's counters. */
 export const COUNTER_OCTETS = 64;
 
 export interface SaOptions {
@@ -57,8 +59,9 @@ export interface SaOptions {
   ecn?: "normal" | "compatibility";
   /** Our UDP port when the SA is UDP-encapsulated; default 4500. */
   udpSourcePort?: number;
-  /** Doubles that hold the counters, e.g. in memory shared with another thread. */
+  /** Doubles that hold the counters from `countersAt` (0) on, e.g. in memory shared with another thread and other SAs. */
   counters?: Float64Array;
+  countersAt?: number;
   /** The parameters are the SA's from now on: it need not copy them and their keys. */
   owned?: boolean;
 }
@@ -81,29 +84,36 @@ const DF_POLICY = { copy: 0, set: 1, clear: 2 } as const;
 
 /** A keyed SA. Numbers of the packet path are int32; contexts live until disposal. */
 export class Sa implements Disposable {
-  /** Own copies of the keys are in here; disposal erases them. */
-  readonly parameters: SaParameters;
-  /** What is done with packets; before the first one that is {@linkcode Sa.open}, because most SAs of many are idle. */
-  transform: Transform = UNOPENED;
-  /** The kind of SA. */
-  readonly kind: Transform;
-  readonly arena: Arena;
-  readonly crypto: PacketCrypto;
-  readonly cipherRow: CipherRow | undefined;
-  readonly authenticatorRow: AuthenticatorRow | undefined;
-  readonly spi: number;
-  readonly protocol: SecurityProtocol;
+  // What packets read comes first and together, so that it takes few lines of the processor's cache.
+  /** Whether packets may use it: mature or dying. */
+  usable = true;
+  readonly tunnel: boolean;
+  readonly sourceKnown: boolean;
   /** Family of the outer header. */
   readonly family: 4 | 6;
+  readonly protocol: SecurityProtocol;
+  /** The first of them, where the SAD finds it without touching more memory. */
+  readonly destinationWord: number;
+  readonly spi: number;
+  /** What is done with packets; before the first one that is {@linkcode Sa.open}, because most SAs of many are idle. */
+  transform: Transform = UNOPENED;
+  readonly counters: Float64Array;
+  readonly countersAt: number;
+  /** Null: no replay protection, or not open yet. */
+  replay: ReplayWindow | null = null;
+  /** Last sequence number sent, int32. */
+  sequence = 0;
+  /** Bundle (OpenBSD's `group`): the SA applied after this one (around it). */
+  outer: Sa | null = null;
   /** Outer addresses as words; see {@linkcode sharedWords}. */
   readonly source: Int32Array;
   readonly destination: Int32Array;
-  /** The first of them, where the SAD finds it without touching more memory. */
-  readonly destinationWord: number;
-  readonly sourceKnown: boolean;
-  /** Inner source that packets from this SA must have; null: any. */
-  readonly proxy: { readonly family: 4 | 6; readonly words: Int32Array } | null;
-  readonly tunnel: boolean;
+  /** Peer's UDP port, 0 without UDP encapsulation; a NAT may change it. */
+  udpPort: number;
+  readonly udpSourcePort: number;
+  readonly dfPolicy: number;
+  readonly hopLimit: number;
+  readonly ecnMask: number;
   /** Octets of the security header with IV (ESP) or ICV and its padding (AH). */
   readonly headOctets: number;
   readonly ivOctets: number;
@@ -111,53 +121,49 @@ export class Sa implements Disposable {
   readonly blockOctets: number;
   readonly icvOctets: number;
   readonly randomPadding: boolean;
-  /** Null: no replay protection, or not open yet. */
-  replay: ReplayWindow | null = null;
-  readonly counters: Float64Array;
-  readonly dfPolicy: number;
-  readonly hopLimit: number;
-  readonly ecnMask: number;
-  /** Peer's UDP port, 0 without UDP encapsulation; a NAT may change it. */
-  udpPort: number;
-  readonly udpSourcePort: number;
-  /** Last sequence number sent, int32. */
-  sequence = 0;
-  /** Next IV of counter-mode ciphers, as two int32; it starts anywhere, so that a restart does not repeat it. */
-  ivHigh = 0;
-  ivLow = 0;
-  readonly salt: number;
+  /** How the ESP of an open SA encrypts and authenticates. */
+  protection: Protection = protectionOf(null, null, null, undefined);
   /** The contexts of an open SA. */
   aead: Aead | null = null;
   cipher: PacketCipher | null = null;
   mac: PacketMac | null = null;
-  /** How the ESP of an open SA encrypts and authenticates. */
-  protection: Protection = protectionOf(null, null, null, undefined);
+  readonly salt: number;
+  /** Next IV of counter-mode ciphers, as two int32; it starts anywhere, so that a restart does not repeat it. */
+  ivHigh = 0;
+  ivLow = 0;
+  /** Arena offset of memory that lives for one call. */
+  readonly scratchAt: number;
+  /** Inner source that packets from this SA must have; null: any. */
+  readonly proxy: { readonly family: 4 | 6; readonly words: Int32Array } | null;
+  /** Path MTU learned for this SA's outer packets; 0: unknown. */
+  pathMtu = 0;
+  /** Order of insertion into the SAD: the newest has the largest. */
+  age = 0;
+  /** Next in a list of the SAD: the SA with the same SPI. */
+  sameSpi: Sa | null = null;
   /** Folded sums of the original addresses behind a NAT (RFC 3948 3.1.2); -1: not known. */
   readonly natSourceSum: number;
   readonly natDestinationSum: number;
-  /** Arena offset of memory that lives for one call. */
-  readonly scratchAt: number;
+
+  /** Own copies of the keys are in here; disposal erases them. */
+  readonly parameters: SaParameters;
+  /** The kind of SA. */
+  readonly kind: Transform;
+  readonly arena: Arena;
+  readonly crypto: PacketCrypto;
+  readonly cipherRow: CipherRow | undefined;
+  readonly authenticatorRow: AuthenticatorRow | undefined;
   /** Changed by {@linkcode setState} of lifetimes.ts alone. */
   state: SaState = "mature";
-  /** Whether packets may use it: mature or dying. */
-  usable = true;
-  /** Bundle (OpenBSD's `group`): the SA applied after this one (around it), and before it. */
-  outer: Sa | null = null;
+  /** The SA applied before this one. */
   inner: Sa | null = null;
-  /** Path MTU learned for this SA's outer packets; 0: unknown. */
-  pathMtu = 0;
-  /** Octets after which the SA must not be used; Infinity: no limit. */
-  hardBytes: number;
   /** What the SA was negotiated for, as mask and masked tuple; null: anything. */
   readonly selector: TupleMask | null;
   /** What its owner calls it. */
   id = 0;
-  /** Order of insertion into the SAD: the newest has the largest. */
-  age = 0;
-  /** Lists of the SAD: the next SA with the same SPI, and the neighbours among those to the same peer. */
-  sameSpi: Sa | null = null;
   /** IP-in-IP: this SA with its ends swapped, see `Sad.findMirror`. */
   mirror: Sa | null = null;
+  /** Neighbours in the SAD's list of SAs to the same peer. */
   older: Sa | null = null;
   newer: Sa | null = null;
 
@@ -190,8 +196,9 @@ export class Sa implements Disposable {
     this.hopLimit = options.hopLimit ?? 64;
     this.ecnMask = options.ecn === "compatibility" ? 0xfc : 0xff;
     this.counters = options.counters ?? new Float64Array(COUNTER_OCTETS / 8);
+    this.countersAt = options.countersAt ?? 0;
     this.scratchAt = scratchOf(arena);
-    this.hardBytes = parameters.hard.bytes || Infinity;
+    this.limitBytes(parameters.hard.bytes);
     this.selector = parameters.selector ? new TupleMask(parameters.selector) : null;
     const cipher = this.cipherRow = protocol === PROTOCOL.ESP
       ? cipherByName(parameters.encryption ?? "null")
@@ -199,7 +206,7 @@ export class Sa implements Disposable {
     const authenticator = this.authenticatorRow = parameters.authentication === undefined
       ? undefined
       : authenticatorByName(parameters.authentication, protocol === PROTOCOL.AH && oldHeader);
-    this.salt = this.#saltedKey().salt;
+    this.salt = this.#givenSalt();
     this.ivOctets = cipher?.ivOctets ?? authenticator?.ivOctets ?? 0;
     this.icvOctets = (cipher?.icvOctets || authenticator?.icvOctets) ?? 0;
     this.blockOctets = Math.max(4, cipher?.blockOctets ?? 4);
@@ -224,16 +231,27 @@ export class Sa implements Disposable {
     return this.cipherRow?.aead ?? (this.protocol === PROTOCOL.AH ? this.authenticatorRow?.aead : undefined);
   }
 
-  /** The key, and the salt that is given at its end. */
-  #saltedKey(): { key: Uint8Array; salt: number } {
+  /** The key with the salt that is given at its end, and how many octets of it are the key. */
+  #givenKey(): { given: Uint8Array; keyOctets: number } {
     const keyed = this.protocol === PROTOCOL.ESP && this.cipherRow?.name !== "null"
       ? this.cipherRow
       : this.authenticatorRow;
     const { encryptionKey, authenticationKey } = this.parameters;
-    const key = (keyed === this.cipherRow ? encryptionKey : authenticationKey) ?? new Uint8Array(0);
-    const keyOctets = key.length - (keyed?.saltOctets ?? 0);
-    const salt = keyed?.saltOctets ? new DataView(key.buffer, key.byteOffset).getInt32(keyOctets) : 0;
-    return { key: key.subarray(0, keyOctets), salt };
+    const given = (keyed === this.cipherRow ? encryptionKey : authenticationKey) ?? new Uint8Array(0);
+    return { given, keyOctets: given.length - (keyed?.saltOctets ?? 0) };
+  }
+
+  /** The salt as int32; 0 without one. Read by octets: a view would move the key out of V8's heap, at three times its size. */
+  #givenSalt(): number {
+    const { given, keyOctets } = this.#givenKey();
+    let salt = 0;
+    for (let i = keyOctets; i < given.length; i++) salt = salt << 8 | given[i];
+    return salt;
+  }
+
+  /** Sets after how many octets the SA must not be used; 0: no limit. */
+  limitBytes(octets: number): void {
+    this.counters[this.countersAt + COUNTER.HARD_BYTES] = octets || Infinity;
   }
 
   /** Makes what packets need. The first one does it by itself. @throws {Error} after disposal */
@@ -241,10 +259,12 @@ export class Sa implements Disposable {
     if (this.transform !== UNOPENED) return;
     if (this.#disposed) erased();
     const { crypto, cipherRow, authenticatorRow, parameters } = this;
-    const { key } = this.#saltedKey();
+    const { given, keyOctets } = this.#givenKey();
+    const key = given.slice(0, keyOctets);
     const aead = this.#aeadName;
     if (aead) this.aead = crypto.aead(aead, key);
     if (cipherRow?.cipher) this.cipher = crypto.cipher(cipherRow.cipher, key);
+    erase(key);
     if (authenticatorRow?.mac) this.mac = crypto.mac(authenticatorRow.mac, parameters.authenticationKey!);
     this.protection = protectionOf(this.aead, this.cipher, this.mac, cipherRow);
     if (this.authenticates && !parameters.oldHeader && parameters.replayWindow > 0) {

@@ -4,18 +4,23 @@ import { DROP, type Packet } from "./packet.ts";
 import { COUNTER, type Sa } from "./sa.ts";
 import { SCRATCH } from "./scratch.ts";
 
+/** Whether the SA has reached its hard limit of octets. */
+function isSpent({ counters, countersAt: at }: Sa): boolean {
+  return counters[at + COUNTER.BYTES] >= counters[at + COUNTER.HARD_BYTES];
+}
+
 /** Counts one packet of `octets` octets, or a drop. */
 function count(arena: Arena, sa: Sa, drop: number, octets: number): void {
-  const { counters } = sa;
+  const { counters, countersAt: at } = sa;
   if (drop !== 0) {
-    counters[COUNTER.DROPS] += 1;
+    counters[at + COUNTER.DROPS] += 1;
     return;
   }
   const now = arena.view.getFloat64(sa.scratchAt + SCRATCH.CLOCK);
-  counters[COUNTER.PACKETS] += 1;
-  counters[COUNTER.BYTES] += octets;
-  if (counters[COUNTER.FIRST_USED] === 0) counters[COUNTER.FIRST_USED] = now;
-  counters[COUNTER.LAST_USED] = now;
+  counters[at + COUNTER.PACKETS] += 1;
+  counters[at + COUNTER.BYTES] += octets;
+  if (counters[at + COUNTER.FIRST_USED] === 0) counters[at + COUNTER.FIRST_USED] = now;
+  counters[at + COUNTER.LAST_USED] = now;
 }
 
 /**
@@ -26,11 +31,11 @@ function count(arena: Arena, sa: Sa, drop: number, octets: number): void {
  * @returns 0 or a reason of {@linkcode DROP}; the packet is then worthless.
  */
 export function encapsulate(arena: Arena, sa: Sa, packet: Packet): number {
-  if (!sa.usable || sa.counters[COUNTER.BYTES] >= sa.hardBytes) return DROP.expired;
+  if (!sa.usable || isSpent(sa)) return DROP.expired;
   const octets = packet.octets;
   const drop = sa.transform.encapsulate(arena, sa, packet);
   count(arena, sa, drop, octets);
-  if (drop === 0) sa.counters[COUNTER.SEQUENCE] = sa.sequence >>> 0;
+  if (drop === 0) sa.counters[sa.countersAt + COUNTER.SEQUENCE] = sa.sequence >>> 0;
   return drop;
 }
 
@@ -41,10 +46,10 @@ export function encapsulate(arena: Arena, sa: Sa, packet: Packet): number {
  * @returns 0 or a reason; the packet is then worthless.
  */
 export function decapsulate(arena: Arena, sa: Sa, packet: Packet): number {
-  if (!sa.usable || sa.counters[COUNTER.BYTES] >= sa.hardBytes) return DROP.expired;
+  if (!sa.usable || isSpent(sa)) return DROP.expired;
   const drop = sa.transform.decapsulate(arena, sa, packet);
   count(arena, sa, drop, packet.octets);
-  if (drop === 0 && sa.replay !== null) sa.counters[COUNTER.SEQUENCE] = sa.replay.last >>> 0;
+  if (drop === 0 && sa.replay !== null) sa.counters[sa.countersAt + COUNTER.SEQUENCE] = sa.replay.last >>> 0;
   return drop;
 }
 

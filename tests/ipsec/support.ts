@@ -96,14 +96,13 @@ function withFixedIvs(real: PacketCrypto, arena: Arena, fixed: Uint8Array): Pack
     ...real,
     random,
     cipher(name, key) {
+      const { blockOctets } = packetCipherRow(name, key.length);
       const cipher = real.cipher(name, key);
-      return {
-        ...cipher,
-        encryptFresh(ivAt, dataAt, dataOctets) {
-          random(ivAt, packetCipherRow(name, key.length).blockOctets);
-          cipher.encrypt(ivAt, dataAt, dataOctets);
-        },
+      cipher.encryptFresh = (ivAt, dataAt, dataOctets) => {
+        random(ivAt, blockOctets);
+        cipher.encrypt(ivAt, dataAt, dataOctets);
       };
+      return cipher;
     },
   };
 }
