@@ -25,7 +25,7 @@ import { type Trust, validatePath } from "../x509/path.ts";
 import { decodeFile } from "../x509/pem.ts";
 import type { CertificateStore, ProvenKey } from "./isakmpd_credentials.ts";
 import { readKeynoteFolder } from "./keynote_folder.ts";
-import { IS_MISSING, PrivateFileError, readPrivateFile } from "./private_file.ts";
+import { MissingFileError, PrivateFileError, readPrivateFile } from "./private_file.ts";
 import { principalsOf, pseudoCredentials } from "./pseudo_credentials.ts";
 
 /** The settings that are needed. */
@@ -213,7 +213,7 @@ export class CertificateDirectories implements CertificateStore {
     const results = own.map((certificate) => validatePath(certificate, this.#trust([], [])));
     const problems = results.some(({ ok }) => ok) ? [] : results.flatMap((result) => result.ok ? [] : [result.message]);
     const privateKey = this.#privateKey();
-    if (typeof privateKey === "string") return [...problems, privateKey];
+    if (privateKey instanceof Error) return [...problems, privateKey.message];
     const ours = own.some(({ key }) => key && equal(encodePublicKey(key), privateKey));
     return ours ? problems : [...problems, `the certificate for ${who} is not that of ${this.settings.privateKey}`];
   }
@@ -221,16 +221,16 @@ export class CertificateDirectories implements CertificateStore {
   /** What is wrong with the private key's file, whatever our ID; nothing when it is not there. */
   keyProblems(): string[] {
     const privateKey = this.#privateKey();
-    return typeof privateKey === "string" && !privateKey.endsWith(IS_MISSING) ? [privateKey] : [];
+    return privateKey instanceof Error && !(privateKey instanceof MissingFileError) ? [privateKey.message] : [];
   }
 
   /** The public half of the private key's file; or why there is none. */
-  #privateKey(): Bytes | string {
+  #privateKey(): Bytes | PrivateFileError | KeyError {
     try {
       return encodePublicKey(parsePrivateKey(readPrivateFile(this.settings.privateKey, "private key")));
     } catch (error) {
-      if (error instanceof PrivateFileError) return error.message;
-      if (error instanceof KeyError) return `${this.settings.privateKey}: ${error.message}`;
+      if (error instanceof PrivateFileError) return error;
+      if (error instanceof KeyError) return new KeyError(`${this.settings.privateKey}: ${error.message}`);
       throw error;
     }
   }

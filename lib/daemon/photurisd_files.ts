@@ -6,7 +6,7 @@ import { type Fault, formatFault } from "../config/photuris_reader.ts";
 import { parseSecretsConf, secretBook, type SecretsConf } from "../config/photuris_secrets.ts";
 import { parseStartup, type StartupEntry } from "../config/photuris_startup.ts";
 import { decodeText } from "../octets/bytes.ts";
-import { IS_MISSING, PrivateFileError, readPrivateFile } from "./private_file.ts";
+import { MissingFileError, PrivateFileError, readPrivateFile } from "./private_file.ts";
 import { offersOf } from "../photuris/choose.ts";
 import type { SecretBook, Settings } from "../photuris/settings.ts";
 
@@ -51,7 +51,7 @@ function readSecretText(path: string, owner?: number): string | Fault {
     return text;
   } catch (error) {
     if (!(error instanceof PrivateFileError)) throw error;
-    const message = error.why === IS_MISSING ? `does not exist; ${EXAMPLES}` : error.why;
+    const message = error instanceof MissingFileError ? `does not exist; ${EXAMPLES}` : error.why;
     return { severity: "error", file: path, line: 0, message };
   }
 }

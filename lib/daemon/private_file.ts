@@ -10,9 +10,14 @@ export class PrivateFileError extends Error {
   }
 }
 
+/** The file is not there. */
+export class MissingFileError extends PrivateFileError {
+  constructor(file: string) {
+    super(file, "it does not exist", "read");
+  }
+}
+
 const SIZE_LIMIT = 16 << 20;
-/** {@linkcode PrivateFileError.why} of a file that is not there. */
-export const IS_MISSING = "it does not exist";
 
 export interface PrivateFileOptions {
   /** User id to whom it may belong besides root; absent: this process's own. */
@@ -25,7 +30,7 @@ export interface PrivateFileOptions {
  * The content of a regular file that group and others have no right to; the daemons' own group may read it.
  *
  * @param what words for the error: "configuration file"
- * @throws {PrivateFileError} when it is missing, something else, open to others, not ours, or too large
+ * @throws {MissingFileError} {PrivateFileError} when it is something else, open to others, not ours, or too large
  */
 export function readPrivateFile(
   path: string,
@@ -36,11 +41,8 @@ export function readPrivateFile(
   try {
     file = Deno.openSync(path, { read: true });
   } catch (error) {
-    const why = error instanceof Deno.errors.NotFound
-      ? IS_MISSING
-      : error instanceof Deno.errors.PermissionDenied
-      ? "permission denied"
-      : (error as Error).message;
+    if (error instanceof Deno.errors.NotFound) throw new MissingFileError(`${what} ${path}`);
+    const why = error instanceof Deno.errors.PermissionDenied ? "permission denied" : (error as Error).message;
     throw new PrivateFileError(`${what} ${path}`, why, "read");
   }
   using _ = { [Symbol.dispose]: () => file.close() };
