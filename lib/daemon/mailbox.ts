@@ -5,6 +5,7 @@
  * @module
  */
 import { AddressPool } from "../ip/address_pool.ts";
+import { TextPool } from "../octets/text_pool.ts";
 import { ValueReader, ValueWriter } from "./value_codec.ts";
 
 const WRITTEN = 0, READ = 1, HEADER_OCTETS = 8, LENGTH_OCTETS = 4;
@@ -23,6 +24,7 @@ export class Mailbox {
   readonly #value = new Uint8Array(LENGTH_OCTETS + VALUE_OCTETS);
   readonly #length = new DataView(this.#value.buffer);
   readonly #addresses = new AddressPool();
+  readonly #texts = new TextPool();
 
   constructor(buffer = new SharedArrayBuffer(HEADER_OCTETS + MAILBOX_OCTETS)) {
     this.buffer = buffer;
@@ -79,7 +81,7 @@ export class Mailbox {
     const octets = this.#length.getUint32(0);
     this.#moveOut((at + LENGTH_OCTETS) >>> 0, octets, LENGTH_OCTETS);
     Atomics.store(this.#positions, READ, (at + LENGTH_OCTETS + octets) >>> 0);
-    const reader = new ValueReader(this.#value, this.#addresses);
+    const reader = new ValueReader(this.#value, this.#addresses, this.#texts);
     reader.at = LENGTH_OCTETS;
     const value = reader.read();
     this.#value.fill(0, 0, LENGTH_OCTETS + octets);

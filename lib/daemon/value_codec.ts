@@ -1,12 +1,13 @@
 /**
  * Plain values as octets: what the mailbox carries. Unlike structured cloning it leaves nothing behind: it writes into
- * memory that is there already, secrets lie nowhere else, and equal addresses become one object.
+ * memory that is there already, secrets lie nowhere else, and equal addresses and texts become one object each.
  *
  * @module
  */
 import type { Address } from "../ip/address.ts";
 import type { AddressPool } from "../ip/address_pool.ts";
 import type { Bytes } from "../octets/bytes.ts";
+import type { TextPool } from "../octets/text_pool.ts";
 
 const TAG = {
   UNDEFINED: 0,
@@ -23,7 +24,6 @@ const TAG = {
 } as const;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 function isAddress(value: object): value is Address {
   const { family, octets } = value as Partial<Address>;
@@ -56,6 +56,20 @@ export class ValueWriter {
   }
 
   #text(text: string): void {
+    const at = this.#room(2 + text.length);
+    this.#view.setUint16(at, text.length);
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) {
+        this.at = at;
+        return this.#encoded(text);
+      }
+      this.#octets[at + 2 + i] = code;
+    }
+  }
+
+  /** A text that is not ASCII. */
+  #encoded(text: string): void {
     const octets = encoder.encode(text);
     this.#view.setUint16(this.#room(2), octets.length);
     this.#octets.set(octets, this.#room(octets.length));
@@ -110,11 +124,13 @@ export class ValueReader {
   readonly #octets: Uint8Array;
   readonly #view: DataView;
   readonly #addresses: AddressPool;
+  readonly #texts: TextPool;
 
-  constructor(octets: Uint8Array, addresses: AddressPool) {
+  constructor(octets: Uint8Array, addresses: AddressPool, texts: TextPool) {
     this.#octets = octets;
     this.#view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
     this.#addresses = addresses;
+    this.#texts = texts;
   }
 
   #take(octets: number): number {
@@ -125,8 +141,7 @@ export class ValueReader {
 
   #text(): string {
     const octets = this.#view.getUint16(this.#take(2));
-    const at = this.#take(octets);
-    return decoder.decode(this.#octets.subarray(at, at + octets));
+    return this.#texts.read(this.#octets, this.#take(octets), octets);
   }
 
   read(): unknown {
