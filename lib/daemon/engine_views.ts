@@ -2,7 +2,14 @@
 import { authenticatorByPfkey, cipherByPfkey } from "../crypto/algorithms.ts";
 import type { PfkeyClient } from "./pfkey_client.ts";
 import { type Address, formatAddress, formatPrefix } from "../ip/address.ts";
-import type { Flow, Identity, Lifetime, SecurityProtocol, Selector } from "../ipsec/types.ts";
+import {
+  type Flow,
+  type Identity,
+  type Lifetime,
+  NO_LIMIT,
+  type SecurityProtocol,
+  type Selector,
+} from "../ipsec/types.ts";
 import { readFlow, selectorOf } from "../pfkey/flow_message.ts";
 import type { Message } from "../pfkey/message.ts";
 import { protocolOf, readIdentities } from "../pfkey/nouns.ts";
@@ -79,7 +86,6 @@ export interface FlowView extends SelectorView {
 }
 
 const NAMES: Readonly<Record<SecurityProtocol, ProtocolName>> = { 50: "esp", 51: "ah", 4: "ip4" };
-const NO_LIMIT: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 const protocolName = (satype: SaType): ProtocolName => NAMES[protocolOf(satype)];
 

@@ -4,6 +4,7 @@ import { largestPacket } from "../datapath/outbound.ts";
 import { setState } from "../ipsec/lifetimes.ts";
 import { COUNTER_OCTETS, createSa, type Sa } from "../ipsec/sa.ts";
 import { Sad } from "../ipsec/sad.ts";
+import { sharedLifetime } from "../ipsec/shared.ts";
 import { Spd } from "../ipsec/spd.ts";
 import type { Arena } from "../octets/arena.ts";
 import type { Order } from "./packet_orders.ts";
@@ -49,7 +50,9 @@ export class PacketTables implements Disposable {
     switch (order.order) {
       case "installSa": {
         const counters = { counters: this.#usage, countersAt: order.slot * COUNTER_OCTETS / 8 };
-        const sa = createSa(order.sa, this.#crypto, this.#arena, { ...counters, owned: true });
+        const { hard, soft } = order.sa;
+        const parameters = { ...order.sa, hard: sharedLifetime(hard), soft: sharedLifetime(soft) };
+        const sa = createSa(parameters, this.#crypto, this.#arena, { ...counters, owned: true });
         sa.id = order.id;
         sa.pathMtu = order.pathMtu;
         this.#sas.set(order.id, sa);

@@ -13,7 +13,7 @@ import { parseAddress, prefixOf } from "../ip/address.ts";
 import { IP_PROTOCOL, IPV4, TCP, UDP } from "../ip/headers.ts";
 import { Counters } from "../ipsec/packet.ts";
 import { COUNTER_OCTETS } from "../ipsec/sa.ts";
-import { type Flow, PROTOCOL, type SaParameters } from "../ipsec/types.ts";
+import { type Flow, NO_LIMIT, PROTOCOL, type SaParameters } from "../ipsec/types.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Order, WorkerStart } from "./packet_orders.ts";
@@ -36,7 +36,6 @@ const SPI = 0x1000;
 const SEGMENTS = 3;
 const SEGMENT_OCTETS = 500;
 const ROOM_OCTETS = 65536;
-const NO_LIMIT = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 /** The same packet passes both flows: it comes in as it went out. */
 function flow(direction: "in" | "out"): Flow {

@@ -5,7 +5,7 @@ import { locate } from "../ipsec/locate.ts";
 import { DROP, DROPS, HEADROOM, Packet, TAILROOM } from "../ipsec/packet.ts";
 import { createSa, type Sa } from "../ipsec/sa.ts";
 import { decapsulate } from "../ipsec/transform.ts";
-import type { SaParameters } from "../ipsec/types.ts";
+import { NO_LIMIT, type SaParameters } from "../ipsec/types.ts";
 import { type Arena, createArena } from "../octets/arena.ts";
 import type { Bytes } from "../octets/bytes.ts";
 import { formatHex } from "../octets/hex.ts";
@@ -14,7 +14,6 @@ import type { Seen } from "./seen.ts";
 const PACKET_OCTETS = 65536;
 /** SAs whose keys are known; more are refused. */
 const MOST_SAS = 65536;
-const NO_LIMIT = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 } as const;
 
 /** What became of a protected packet. */
 export interface Opened {

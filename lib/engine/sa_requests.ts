@@ -1,11 +1,11 @@
 /** Requests about SAs: GETSPI, ADD, UPDATE, DELETE, GET, X_GRPSPIS, X_BINDSA (RFC 2367 3.1, OpenBSD's pfkeyv2_send). @module */
 import { isUnspecified, prefixOf } from "../ip/address.ts";
-import type { Flow, SaIdentity, SaParameters, SecurityProtocol } from "../ipsec/types.ts";
+import { type Flow, NO_LIMIT, type SaIdentity, type SaParameters, type SecurityProtocol } from "../ipsec/types.ts";
 import type { Extensions } from "../pfkey/extensions.ts";
 import type { Message } from "../pfkey/message.ts";
 import { protocolOf } from "../pfkey/nouns.ts";
 import { nameOf, PfkeyError, SA_FLAGS, SA_TYPES } from "../pfkey/numbers.ts";
-import { identityExtensions, NO_LIMIT, readSa, saExtensions } from "../pfkey/sa_message.ts";
+import { identityExtensions, readSa, saExtensions } from "../pfkey/sa_message.ts";
 import { nextLimitMs, passedLimit } from "./lifetimes.ts";
 import { describeSa, type EngineState } from "./state.ts";
 import type { SaRecord } from "./tables.ts";

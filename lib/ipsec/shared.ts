@@ -1,7 +1,7 @@
 /** SAs and flows made of shared parts, for tables that hold very many of them. @module */
 import type { Prefix } from "../ip/address.ts";
 import type { AddressPool } from "../ip/address_pool.ts";
-import type { Flow, SaParameters } from "./types.ts";
+import type { Flow, Lifetime, SaParameters } from "./types.ts";
 
 const sharedPrefix = (pool: AddressPool, { address, length }: Prefix): Prefix => ({
   address: pool.share(address),
@@ -23,11 +23,28 @@ export function shareFlow(pool: AddressPool, flow: Flow): Flow {
   };
 }
 
+const MOST_LIFETIMES = 1024;
+const lifetimes = new Map<string, Lifetime>();
+
+/** One object for equal limits, which most SAs have; not to be changed. */
+export function sharedLifetime(lifetime: Lifetime): Lifetime {
+  const { allocations, bytes, addSeconds, useSeconds } = lifetime;
+  const key = `${allocations} ${bytes} ${addSeconds} ${useSeconds}`;
+  let shared = lifetimes.get(key);
+  if (!shared) {
+    if (lifetimes.size >= MOST_LIFETIMES) lifetimes.clear();
+    lifetimes.set(key, shared = lifetime);
+  }
+  return shared;
+}
+
 /** The same SA, made of the pool's addresses; the keys are the given ones. */
 export function shareSa(pool: AddressPool, sa: SaParameters): SaParameters {
   const { source, destination, proxy } = sa;
   return {
     ...sa,
+    hard: sharedLifetime(sa.hard),
+    soft: sharedLifetime(sa.soft),
     source: pool.share(source),
     destination: pool.share(destination),
     ...(proxy && { proxy: pool.share(proxy) }),

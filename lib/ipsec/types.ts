@@ -21,6 +21,9 @@ export interface Lifetime {
   useSeconds: number;
 }
 
+/** No limit at all. */
+export const NO_LIMIT: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
+
 /** RFC 2367 3.1.x: larval (SPI reserved), mature, dying (soft limit passed), dead. */
 export type SaState = "larval" | "mature" | "dying" | "dead";
 

@@ -10,14 +10,20 @@ import {
   forKeyLength,
 } from "../crypto/algorithms.ts";
 import type { Address } from "../ip/address.ts";
-import type { Lifetime, SaIdentity, SaParameters, SaState, SecurityProtocol } from "../ipsec/types.ts";
+import {
+  type Lifetime,
+  NO_LIMIT,
+  type SaIdentity,
+  type SaParameters,
+  type SaState,
+  type SecurityProtocol,
+} from "../ipsec/types.ts";
 import type { Extensions } from "./extensions.ts";
 import { MAX_WINDOW } from "../ipsec/replay.ts";
 import { flowSetOf, selectorOf } from "./flow_message.ts";
 import { identitiesOf, protocolOf, readIdentities } from "./nouns.ts";
 import { PfkeyError, SA_FLAGS, SA_STATES, type SaType } from "./numbers.ts";
 
-export const NO_LIMIT: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 const noLimit = (lifetime: Lifetime) => Object.values(lifetime).every((limit) => limit === 0);
 
 /** The widest replay window that sadb_sa_replay can say; wider ones need X_REPLAY_WINDOW. */

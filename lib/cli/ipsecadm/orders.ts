@@ -1,12 +1,19 @@
 /** From the values of a command line to the PF_KEY requests that it means. @module */
 import { type Address, formatAddress, formatPrefix } from "../../ip/address.ts";
-import type { Flow, Identity, SaIdentity, SaParameters, SecurityProtocol } from "../../ipsec/types.ts";
+import {
+  type Flow,
+  type Identity,
+  NO_LIMIT,
+  type SaIdentity,
+  type SaParameters,
+  type SecurityProtocol,
+} from "../../ipsec/types.ts";
 import type { Extensions } from "../../pfkey/extensions.ts";
 import { flowExtensions } from "../../pfkey/flow_message.ts";
 import { saTypeOf } from "../../pfkey/nouns.ts";
 import { type MessageType, SA_FLAGS, type SaType } from "../../pfkey/numbers.ts";
 import { pairExtensions } from "../../pfkey/pair_message.ts";
-import { identityExtensions, NO_LIMIT, saExtensions } from "../../pfkey/sa_message.ts";
+import { identityExtensions, saExtensions } from "../../pfkey/sa_message.ts";
 import type { Values } from "./modifiers.ts";
 
 /** One request to the engine. */
