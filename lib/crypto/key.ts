@@ -1,12 +1,15 @@
 /** A key for as long as its SA lives. @module */
 import type { Bytes } from "../octets/bytes.ts";
+import { Slab } from "../octets/slab.ts";
+
+const slab = new Slab();
 
 /** Octets that can be overwritten, and cannot be used afterwards: an erased key would still encrypt, with zeros. */
 export class Key {
   #octets: Bytes | undefined;
 
   constructor(octets: Uint8Array) {
-    this.#octets = octets.slice() as Bytes;
+    this.#octets = slab.copy(octets);
   }
 
   /** The key itself; the caller keeps no copy. @throws {Error} after {@linkcode Key.erase} */

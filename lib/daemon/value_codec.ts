@@ -6,7 +6,7 @@
  */
 import type { Address } from "../ip/address.ts";
 import type { AddressPool } from "../ip/address_pool.ts";
-import type { Bytes } from "../octets/bytes.ts";
+import { Slab } from "../octets/slab.ts";
 import type { TextPool } from "../octets/text_pool.ts";
 
 const TAG = {
@@ -24,6 +24,7 @@ const TAG = {
 } as const;
 
 const encoder = new TextEncoder();
+const slab = new Slab();
 
 function isAddress(value: object): value is Address {
   const { family, octets } = value as Partial<Address>;
@@ -161,7 +162,7 @@ export class ValueReader {
       case TAG.OCTETS: {
         const octets = this.#view.getUint32(this.#take(4));
         const at = this.#take(octets);
-        return this.#octets.slice(at, at + octets) as Bytes;
+        return slab.copy(this.#octets.subarray(at, at + octets));
       }
       case TAG.LIST:
         return Array.from({ length: this.#view.getUint32(this.#take(4)) }, () => this.read());

@@ -1,5 +1,6 @@
 /** One object for each address, where thousands of SAs and flows name the same few. @module */
-import { type Address, address } from "./address.ts";
+import { Slab } from "../octets/slab.ts";
+import type { Address } from "./address.ts";
 
 /** More different addresses than this and the pool starts anew, so that it holds no more than it is worth. */
 const MOST = 4096;
@@ -8,6 +9,7 @@ const MOST = 4096;
 export class AddressPool {
   readonly #v4 = new Map<number, Address>();
   readonly #v6 = new Map<string, Address>();
+  readonly #slab = new Slab();
 
   /** The address of 4 or 16 octets at `at`. */
   read(octets: Uint8Array, at: number, length: 4 | 16): Address {
@@ -24,9 +26,9 @@ export class AddressPool {
     return this.read(octets, 0, octets.length as 4 | 16);
   }
 
-  #keep<Key>(pool: Map<Key, Address>, key: Key, octets: Uint8Array, at: number, length: number): Address {
+  #keep<Key>(pool: Map<Key, Address>, key: Key, octets: Uint8Array, at: number, length: 4 | 16): Address {
     if (pool.size >= MOST) pool.clear();
-    const made = address(octets.subarray(at, at + length));
+    const made: Address = { family: length === 4 ? 4 : 6, octets: this.#slab.copy(octets.subarray(at, at + length)) };
     pool.set(key, made);
     return made;
   }

@@ -1,6 +1,8 @@
 /** SAs and flows made of shared parts, for tables that hold very many of them. @module */
 import type { Prefix } from "../ip/address.ts";
 import type { AddressPool } from "../ip/address_pool.ts";
+import { erase } from "../octets/bytes.ts";
+import { Slab } from "../octets/slab.ts";
 import type { Flow, Lifetime, SaParameters } from "./types.ts";
 
 const sharedPrefix = (pool: AddressPool, { address, length }: Prefix): Prefix => ({
@@ -38,9 +40,18 @@ export function sharedLifetime(lifetime: Lifetime): Lifetime {
   return shared;
 }
 
-/** The same SA, made of the pool's addresses; the keys are the given ones. */
+const slab = new Slab();
+
+/** The octets of a key in memory that is shared; the given array is erased. */
+function movedKey(given: Uint8Array): Uint8Array {
+  const key = slab.copy(given);
+  erase(given);
+  return key;
+}
+
+/** The same SA, made of the pool's addresses. The given keys are erased. */
 export function shareSa(pool: AddressPool, sa: SaParameters): SaParameters {
-  const { source, destination, proxy } = sa;
+  const { source, destination, proxy, encryptionKey, authenticationKey } = sa;
   return {
     ...sa,
     hard: sharedLifetime(sa.hard),
@@ -48,5 +59,7 @@ export function shareSa(pool: AddressPool, sa: SaParameters): SaParameters {
     source: pool.share(source),
     destination: pool.share(destination),
     ...(proxy && { proxy: pool.share(proxy) }),
+    ...(encryptionKey && { encryptionKey: movedKey(encryptionKey) }),
+    ...(authenticationKey && { authenticationKey: movedKey(authenticationKey) }),
   };
 }
