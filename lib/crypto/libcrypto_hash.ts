@@ -73,6 +73,10 @@ export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | und
 
   // A call of its own for each: one that is made to several functions is slow, and puts every address on the heap.
   const s = library.symbols as NonNullSymbols;
+  const sha512: HashSteps = {
+    update: (at, octets) => void s.SHA512_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
+    final: (at) => void s.SHA512_Final(base + BigInt(at | 0), work),
+  };
   const STEPS: Readonly<Record<HashName, HashSteps>> = {
     md5: {
       update: (at, octets) => void s.MD5_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
@@ -86,14 +90,8 @@ export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | und
       update: (at, octets) => void s.SHA256_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
       final: (at) => void s.SHA256_Final(base + BigInt(at | 0), work),
     },
-    sha384: {
-      update: (at, octets) => void s.SHA512_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
-      final: (at) => void s.SHA512_Final(base + BigInt(at | 0), work),
-    },
-    sha512: {
-      update: (at, octets) => void s.SHA512_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
-      final: (at) => void s.SHA512_Final(base + BigInt(at | 0), work),
-    },
+    sha384: sha512,
+    sha512,
     ripemd160: {
       update: (at, octets) => void s.RIPEMD160_Update(work, base + BigInt(at | 0), BigInt(octets | 0)),
       final: (at) => void s.RIPEMD160_Final(base + BigInt(at | 0), work),
