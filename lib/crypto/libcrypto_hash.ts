@@ -119,7 +119,8 @@ export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | und
     #state: Bytes | undefined;
     #alive = true;
 
-    constructor(hash: HashName, start: Bytes) {
+    /** `secret` is what the end needs; it is erased with the rest. */
+    constructor(hash: HashName, start: Bytes, protected readonly secret: Bytes) {
       this.octets = HASHES[hash].outputOctets;
       this.steps = STEPS[hash];
       this.#start = start;
@@ -159,51 +160,29 @@ export function createHashMacs(library: Libcrypto, arena: Arena): HashMacs | und
 
     [Symbol.dispose](): void {
       this.#alive = false;
-      erase(this.#start);
+      erase(this.#start, this.secret);
       if (this.#state) erase(this.#state);
     }
   }
 
+  /** The secret is the state after the outer pad. */
   class Hmac extends HashMac {
-    readonly #outer: Bytes;
-
-    constructor(hash: HashName, inner: Bytes, outer: Bytes) {
-      super(hash, inner);
-      this.#outer = outer;
-    }
-
     protected override end(outAt: number): void {
       this.steps.final(outAt);
-      u8.set(this.#outer, workAt);
+      u8.set(this.secret, workAt);
       this.steps.update(outAt, this.octets);
       this.steps.final(outAt);
     }
-
-    override [Symbol.dispose](): void {
-      super[Symbol.dispose]();
-      erase(this.#outer);
-    }
   }
 
+  /** The secret is the key. */
   class Keyed extends HashMac {
-    readonly #key: Bytes;
-
-    constructor(hash: HashName, start: Bytes, key: Bytes) {
-      super(hash, start);
-      this.#key = key;
-    }
-
     protected override end(outAt: number): void {
-      const { length } = this.#key;
-      u8.set(this.#key, partAt);
+      const { length } = this.secret;
+      u8.set(this.secret, partAt);
       this.steps.update(partAt, length);
       u8.fill(0, partAt, partAt + length);
       this.steps.final(outAt);
-    }
-
-    override [Symbol.dispose](): void {
-      super[Symbol.dispose]();
-      erase(this.#key);
     }
   }
 
