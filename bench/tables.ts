@@ -12,7 +12,7 @@ import { Counters } from "../lib/ipsec/packet.ts";
 import { createSa } from "../lib/ipsec/sa.ts";
 import { Sad } from "../lib/ipsec/sad.ts";
 import { Spd } from "../lib/ipsec/spd.ts";
-import { type Lifetime, PROTOCOL } from "../lib/ipsec/types.ts";
+import { NO_LIMIT, PROTOCOL } from "../lib/ipsec/types.ts";
 import { createArena } from "../lib/octets/arena.ts";
 import { median, table } from "./measure.ts";
 
@@ -23,7 +23,6 @@ const OCTETS = 92; // 64 octets in UDP over IPv4
 
 const [local, peer] = ["10.99.0.1", "10.99.0.2"].map(parseAddress);
 const hostOf = (i: number) => `10.${128 + (i >> 16)}.${i >> 8 & 255}.${i & 255}`;
-const NEVER: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 function measure(pairs: number): string[] {
   const arena = createArena(16 << 20, addressOf);
@@ -52,8 +51,8 @@ function measure(pairs: number): string[] {
         randomPadding: false,
         replayWindow: 0,
         udpPort: 4500,
-        hard: NEVER,
-        soft: NEVER,
+        hard: NO_LIMIT,
+        soft: NO_LIMIT,
       },
       crypto,
       arena,

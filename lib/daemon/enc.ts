@@ -121,7 +121,7 @@ export class Enc {
     this.#noticeAll(this.#filter.setAddresses(this.#router.addresses));
     this.#engine = new KeyEngine({
       random: (octets) => new Uint8Array(randomBytes(octets)),
-      usageOf: (id) => this.#workers.usage(id),
+      usageOf: (id) => this.#workers.rows.usage(id),
       statistics: () => this.#statistics(),
     });
     this.#pathMtus = new PathMtus(
@@ -257,7 +257,7 @@ export class Enc {
           order: "installSa",
           id: effect.id,
           sa: effect.sa,
-          slot: this.#workers.assignSlot(effect.id),
+          slot: this.#workers.rows.assign(effect.id),
           pathMtu: this.#pathMtus.of(effect.sa.destination),
         });
       case "updateSa":
@@ -298,7 +298,7 @@ export class Enc {
   }
 
   #forgetSa(id: number): void {
-    this.#workers.releaseSlot(id);
+    this.#workers.rows.release(id);
     this.#destinations.delete(id);
   }
 
@@ -447,7 +447,7 @@ export class Enc {
   // ---- counters
 
   #collectUsage(): void {
-    const changed = this.#workers.changes();
+    const changed = this.#workers.rows.changes();
     if (changed.length) this.#perform(this.#engine.onUsage(changed, monotonicEpoch()));
   }
 

@@ -1,16 +1,12 @@
 /** The engine's packet Workers from the main thread's side: starting, ordering, counting. @module */
 import { check, libc } from "../ffi/libc.ts";
 import { OPEN } from "../ffi/structs.ts";
-import type { SaUsage } from "../engine/effects.ts";
 import { Counters } from "../ipsec/packet.ts";
-import { COUNTER, COUNTER_OCTETS } from "../ipsec/sa.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Order, Report, Role, WorkerStart } from "./packet_orders.ts";
+import { SaRows } from "./sa_rows.ts";
 import { workerUrl } from "./worker_url.ts";
 
-/** SAs whose counters fit the shared memory; only touched pages take room. */
-const MAX_SAS = 1 << 18;
-const CELLS = COUNTER_OCTETS / 8;
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 /** How often orders that found a full mailbox are tried again. */
 const RETRY_MS = 2;
@@ -26,15 +22,9 @@ interface Hand {
 
 /** All Workers of the engine; every order goes to each of them. */
 export class PacketWorkers {
-  readonly #usage = new SharedArrayBuffer(MAX_SAS * COUNTER_OCTETS);
-  readonly #cells = new Float64Array(this.#usage);
+  /** What packets have done to each SA. */
+  readonly rows = new SaRows();
   readonly #hands: Hand[] = [];
-  readonly #slots = new Map<number, number>();
-  readonly #freeSlots: number[] = [];
-  /** By slot: the SA that has it (0: none), and how many packets it had at the last look. */
-  readonly #idOfSlot = new Float64Array(MAX_SAS);
-  readonly #seenPackets = new Float64Array(MAX_SAS);
-  #nextSlot = 0;
   #backlog: Order[][] = [];
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -79,7 +69,7 @@ export class PacketWorkers {
       this.#hands.push({ worker, mailbox, wakeFd, counters: new Counters(counters), stopped });
       this.#backlog.push([]);
       worker.postMessage(
-        { ...common, role, wakeFd, orders: mailbox.buffer, counters, usage: this.#usage } satisfies WorkerStart,
+        { ...common, role, wakeFd, orders: mailbox.buffer, counters, usage: this.rows.memory } satisfies WorkerStart,
       );
     });
   }
@@ -116,56 +106,6 @@ export class PacketWorkers {
       });
       if (this.#hasBacklog) this.#scheduleRetry();
     }, RETRY_MS);
-  }
-
-  /** A row of counters for the SA `id`. @throws {RangeError} when there are too many SAs */
-  assignSlot(id: number): number {
-    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
-    if (slot >= MAX_SAS) throw new RangeError(`Cannot install another SA: ${MAX_SAS} is the most`);
-    this.#slots.set(id, slot);
-    this.#idOfSlot[slot] = id;
-    this.#seenPackets[slot] = 0;
-    this.#cells.fill(0, slot * CELLS, (slot + 1) * CELLS);
-    return slot;
-  }
-
-  releaseSlot(id: number): void {
-    const slot = this.#slots.get(id);
-    if (slot === undefined) return;
-    this.#slots.delete(id);
-    this.#idOfSlot[slot] = 0;
-    this.#freeSlots.push(slot);
-  }
-
-  /** What packets have done to the SA `id` so far; undefined when it has no row. */
-  usage(id: number): SaUsage | undefined {
-    const slot = this.#slots.get(id);
-    return slot === undefined ? undefined : this.#usageOf(slot);
-  }
-
-  #usageOf(slot: number): SaUsage {
-    const cell = (column: number) => this.#cells[slot * CELLS + column];
-    return {
-      packets: cell(COUNTER.PACKETS),
-      bytes: cell(COUNTER.BYTES),
-      allocations: cell(COUNTER.ALLOCATIONS),
-      drops: cell(COUNTER.DROPS),
-      sequence: cell(COUNTER.SEQUENCE),
-      firstUsedSeconds: cell(COUNTER.FIRST_USED),
-      lastUsedSeconds: cell(COUNTER.LAST_USED),
-    };
-  }
-
-  /** What has changed since the last call, by SA. */
-  changes(): [id: number, usage: SaUsage][] {
-    const changed: [number, SaUsage][] = [];
-    for (let slot = 0; slot < this.#nextSlot; slot++) {
-      const packets = this.#cells[slot * CELLS + COUNTER.PACKETS];
-      if (packets === this.#seenPackets[slot]) continue;
-      this.#seenPackets[slot] = packets;
-      if (packets > 0 && this.#idOfSlot[slot] !== 0) changed.push([this.#idOfSlot[slot], this.#usageOf(slot)]);
-    }
-    return changed;
   }
 
   /** Totals and drop reasons of one protocol (50, 51, 4; 0: none) over all Workers. */

@@ -92,7 +92,7 @@ export class Sa implements Disposable {
   /** Family of the outer header. */
   readonly family: 4 | 6;
   readonly protocol: SecurityProtocol;
-  /** The first of them, where the SAD finds it without touching more memory. */
+  /** First word of the destination, where the SAD finds it without touching more memory. */
   readonly destinationWord: number;
   readonly spi: number;
   /** What is done with packets; before the first one that is {@linkcode Sa.open}, because most SAs of many are idle. */
@@ -139,7 +139,7 @@ export class Sa implements Disposable {
   pathMtu = 0;
   /** Order of insertion into the SAD: the newest has the largest. */
   age = 0;
-  /** Next in a list of the SAD: the SA with the same SPI. */
+  /** The next SA with the same SPI, a list of the SAD's. */
   sameSpi: Sa | null = null;
   /** Folded sums of the original addresses behind a NAT (RFC 3948 3.1.2); -1: not known. */
   readonly natSourceSum: number;
@@ -206,7 +206,7 @@ export class Sa implements Disposable {
     const authenticator = this.authenticatorRow = parameters.authentication === undefined
       ? undefined
       : authenticatorByName(parameters.authentication, protocol === PROTOCOL.AH && oldHeader);
-    this.salt = this.#givenSalt();
+    this.salt = this.#saltedKey().salt;
     this.ivOctets = cipher?.ivOctets ?? authenticator?.ivOctets ?? 0;
     this.icvOctets = (cipher?.icvOctets || authenticator?.icvOctets) ?? 0;
     this.blockOctets = Math.max(4, cipher?.blockOctets ?? 4);
@@ -231,22 +231,16 @@ export class Sa implements Disposable {
     return this.cipherRow?.aead ?? (this.protocol === PROTOCOL.AH ? this.authenticatorRow?.aead : undefined);
   }
 
-  /** The key with the salt that is given at its end, and how many octets of it are the key. */
-  #givenKey(): { given: Uint8Array; keyOctets: number } {
+  /** The key, and the salt that is given at its end. */
+  #saltedKey(): { key: Uint8Array; salt: number } {
     const keyed = this.protocol === PROTOCOL.ESP && this.cipherRow?.name !== "null"
       ? this.cipherRow
       : this.authenticatorRow;
     const { encryptionKey, authenticationKey } = this.parameters;
-    const given = (keyed === this.cipherRow ? encryptionKey : authenticationKey) ?? new Uint8Array(0);
-    return { given, keyOctets: given.length - (keyed?.saltOctets ?? 0) };
-  }
-
-  /** The salt as int32; 0 without one. Read by octets: a view would move the key out of V8's heap, at three times its size. */
-  #givenSalt(): number {
-    const { given, keyOctets } = this.#givenKey();
-    let salt = 0;
-    for (let i = keyOctets; i < given.length; i++) salt = salt << 8 | given[i];
-    return salt;
+    const key = (keyed === this.cipherRow ? encryptionKey : authenticationKey) ?? new Uint8Array(0);
+    const keyOctets = key.length - (keyed?.saltOctets ?? 0);
+    const salt = keyed?.saltOctets ? new DataView(key.buffer, key.byteOffset).getInt32(keyOctets) : 0;
+    return { key: key.subarray(0, keyOctets), salt };
   }
 
   /** Sets after how many octets the SA must not be used; 0: no limit. */
@@ -259,12 +253,10 @@ export class Sa implements Disposable {
     if (this.transform !== UNOPENED) return;
     if (this.#disposed) erased();
     const { crypto, cipherRow, authenticatorRow, parameters } = this;
-    const { given, keyOctets } = this.#givenKey();
-    const key = given.slice(0, keyOctets);
+    const { key } = this.#saltedKey();
     const aead = this.#aeadName;
     if (aead) this.aead = crypto.aead(aead, key);
     if (cipherRow?.cipher) this.cipher = crypto.cipher(cipherRow.cipher, key);
-    erase(key);
     if (authenticatorRow?.mac) this.mac = crypto.mac(authenticatorRow.mac, parameters.authenticationKey!);
     this.protection = protectionOf(this.aead, this.cipher, this.mac, cipherRow);
     if (this.authenticates && !parameters.oldHeader && parameters.replayWindow > 0) {

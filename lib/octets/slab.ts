@@ -5,7 +5,7 @@ import type { Bytes } from "./bytes.ts";
 const SLAB_OCTETS = 1024;
 const MOST_OCTETS = SLAB_OCTETS / 8;
 
-/** Copies that share memory: an array of its own takes V8 some 230 octets beside its content, a view on shared memory 104. */
+/** Copies that share memory: V8 takes some 95 octets less for a view on it than for an array of its own. */
 export class Slab {
   #octets = new Uint8Array(0);
   #used = 0;

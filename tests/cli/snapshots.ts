@@ -1,8 +1,7 @@
 // Snapshots of an engine that never was.
 import type { FlowView, SaView } from "../../lib/daemon/engine_views.ts";
 import { type Snapshot, statusOf } from "../../lib/daemon/snapshot.ts";
-
-const NO_LIMIT = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
+import { NO_LIMIT } from "../../lib/ipsec/types.ts";
 
 const FLOW: FlowView = {
   source: "192.168.5.1/32",

@@ -4,9 +4,8 @@ import type { Report, WorkerStart } from "../../lib/daemon/packet_orders.ts";
 import { Rehearsal } from "../../lib/daemon/rehearsal.ts";
 import { parseAddress } from "../../lib/ip/address.ts";
 import { Counters } from "../../lib/ipsec/packet.ts";
-import type { SaParameters } from "../../lib/ipsec/types.ts";
+import { NO_LIMIT, type SaParameters } from "../../lib/ipsec/types.ts";
 
-const NO_LIMIT = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 const SA: SaParameters = {
   protocol: 50,
   spi: 0x2000,

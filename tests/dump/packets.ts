@@ -2,7 +2,7 @@
 import { udpPacket } from "../../lib/daemon/packet_log.ts";
 import { type Address, parseAddress } from "../../lib/ip/address.ts";
 import { writeHeaderChecksum } from "../../lib/ip/checksum.ts";
-import type { SaParameters } from "../../lib/ipsec/types.ts";
+import { NO_LIMIT, type SaParameters } from "../../lib/ipsec/types.ts";
 import { Builder } from "../../lib/octets/builder.ts";
 import type { Bytes } from "../../lib/octets/bytes.ts";
 import { parseHex } from "../../lib/octets/hex.ts";
@@ -50,8 +50,6 @@ export function seen(packet: Uint8Array): Seen {
   if (!found) throw new Error("no sound IP packet");
   return found;
 }
-
-const NO_LIMIT = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 /** The SA of a packet vector. */
 export function saOf(vector: PacketVector): SaParameters {

@@ -1,7 +1,7 @@
 /** An engine with scripted clients, without sockets. */
 import { assert } from "@std/assert";
 import { parseAddress } from "../../lib/ip/address.ts";
-import type { Flow, SaParameters } from "../../lib/ipsec/types.ts";
+import { type Flow, NO_LIMIT, type SaParameters } from "../../lib/ipsec/types.ts";
 import { parsePrefix } from "../../lib/ip/address.ts";
 import type { Effect } from "../../lib/engine/effects.ts";
 import { KeyEngine } from "../../lib/engine/key_engine.ts";
@@ -99,8 +99,6 @@ export class Harness {
     return this.effects.map(({ kind }) => kind);
   }
 }
-
-const NO_LIMIT = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 export const WEST = parseAddress("192.168.5.1");
 export const EAST = parseAddress("192.168.25.9");

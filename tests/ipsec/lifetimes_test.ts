@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { isJudgedByUse, mayBecome, nextLimitMs, passedLimit, setState, type Usage } from "../../lib/ipsec/lifetimes.ts";
-import type { Lifetime, SaState } from "../../lib/ipsec/types.ts";
-import { bench, counting, NO_LIMIT } from "./support.ts";
+import { type Lifetime, NO_LIMIT, type SaState } from "../../lib/ipsec/types.ts";
+import { bench, counting } from "./support.ts";
 
 const STATES: SaState[] = ["larval", "mature", "dying", "dead"];
 const USED: Usage = { allocations: 3, bytes: 1000, addedMs: 100_000, firstUsedSeconds: 150, sequence: 9 };

@@ -9,12 +9,11 @@ import { DROPS, HEADROOM, Packet, TAILROOM } from "../../lib/ipsec/packet.ts";
 import { createSa, type Sa, type SaOptions } from "../../lib/ipsec/sa.ts";
 import { setIdentification } from "../../lib/ipsec/scratch.ts";
 import { decapsulate, encapsulateBundle } from "../../lib/ipsec/transform.ts";
-import { type Lifetime, PROTOCOL, type SaParameters } from "../../lib/ipsec/types.ts";
+import { NO_LIMIT, PROTOCOL, type SaParameters } from "../../lib/ipsec/types.ts";
 import { type Arena, createArena } from "../../lib/octets/arena.ts";
 import { formatHex, parseHex } from "../../lib/octets/hex.ts";
 
 export type MakeCrypto = (arena: Arena) => PacketCrypto;
-export const NO_LIMIT: Lifetime = { allocations: 0, bytes: 0, addSeconds: 0, useSeconds: 0 };
 
 const ROOM = 65536;
 /** Octets around the room of packets that nobody may touch. */
